@@ -1,0 +1,46 @@
+"""The states an execution passes through. The picture is in `docs/state_machine.md`."""
+
+from django.db import models
+
+
+class State(models.TextChoices):
+    """Of a live row. A finished execution is no longer here but in the ledger."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+
+
+class Outcome(models.TextChoices):
+    """Of a finished execution."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class AttemptOutcome(models.TextChoices):
+    """Of one try. `lost` is a lease that expired: the worker died, hung, or was cut off."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+
+
+class Kind(models.TextChoices):
+    """Why an execution exists. A tick of the schedule is unique by (job, scheduled_for); the others are not ticks."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    RETRY = "retry"
+    BACKFILL = "backfill"
+
+
+class SkipReason(models.TextChoices):
+    """Why nominal times had no execution."""
+
+    OVERLAP = "overlap"
+    MISFIRE = "misfire"
+    PAUSED = "paused"
+    QUOTA = "quota"
+    WINDOW = "window"
+    EDITED = "edited"

@@ -1,0 +1,86 @@
+"""What a target is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from apps.executions.targets.http import HttpClient
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionContext:
+    """Which execution this is. Plain values only, so that it can be sent to another process.
+
+    `tenant` is the schema's name. `scheduled_for` is the nominal instant, `run_at` the earliest start; both UTC.
+    `job_id` and `user_id` are None where the execution has none.
+    """
+
+    execution_id: int
+    tenant: str
+    job_id: int | None
+    job_name: str
+    attempt: int
+    epoch: int
+    scheduled_for: datetime
+    run_at: datetime
+    timeout_seconds: float
+    user_id: str | None = None
+
+    @property
+    def message_id(self) -> str:
+        """The `webhook-id`: the same for every attempt of an execution, so that a receiver can tell a repeat."""
+        return f"exec_{self.execution_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetResult:
+    """What became of one attempt.
+
+    `result` is JSON-able. `error` is one line for a log, `detail` the long text (a traceback). `retry_after` is the
+    delay in seconds that the receiver asked for. `permanent` says that another attempt cannot help.
+    """
+
+    status: Literal["ok", "failed"]
+    result: Any = None
+    error: str = ""
+    detail: str = ""
+    retry_after: float | None = None
+    permanent: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+
+class TargetFailed(Exception):
+    """Raised by a target to fail in its own words: `message`, and how to go on (`permanent`, `retry_after` seconds)."""
+
+    def __init__(
+        self, message: str, *, permanent: bool = False, retry_after: float | None = None, result: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointContent:
+    """The tenant's endpoint. `secrets` are `whsec_…`, the current one first; each of them signs (rotation)."""
+
+    url: str
+    secrets: list[str] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What async targets work with. `secrets` are the tenant's named signing secrets: name to `whsec_…` values."""
+
+    http: HttpClient
+    endpoint: EndpointContent | None = None
+    secrets: Mapping[str, list[str]] = field(default_factory=dict, repr=False)

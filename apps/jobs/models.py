@@ -1,0 +1,118 @@
+"""A job is what a tenant asked; its cursor is how far the scheduler got with it. Both are made in one transaction."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+from apps.executions.states import Outcome
+from apps.jobs.states import DstGap, DstOverlap, Misfire, Overlap, Switch, Trigger
+
+
+class Job(models.Model):
+    """Written through `jobs.services` alone. `version` counts edits and is the job's ETag.
+
+    A deleted job keeps its row (`deleted_at`), so that its history still names it; nothing lists or runs it.
+    """
+
+    id: int
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="+")
+    tenant_id: int
+    name = models.CharField(max_length=200)
+    external_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 - where an import found it
+    user_id = models.CharField(max_length=200, null=True)  # noqa: DJ001
+    legacy_user_id = models.BigIntegerField(null=True)
+    version = models.IntegerField(db_default=1)
+
+    trigger_type = models.CharField(max_length=10, choices=Trigger)
+    cron_expression = models.CharField(max_length=256, blank=True, db_default="")
+    timezone = models.CharField(max_length=64, db_default="UTC")
+    interval_seconds = models.PositiveIntegerField(null=True)
+    anchor_at = models.DateTimeField(null=True)
+    run_date = models.DateTimeField(null=True)
+    dst_gap = models.CharField(max_length=10, choices=DstGap, db_default=DstGap.NEXT_VALID)
+    dst_overlap = models.CharField(max_length=10, choices=DstOverlap, db_default=DstOverlap.FIRST)
+
+    target = models.CharField(max_length=200)  # a registered task's name
+    task_type = models.CharField(max_length=200)
+    task_category = models.CharField(max_length=100, db_default="general")
+    platform = models.CharField(max_length=50, null=True)  # noqa: DJ001
+    website_url = models.CharField(max_length=2000, null=True)  # noqa: DJ001
+    content_version = models.IntegerField(db_default=1)
+
+    misfire = models.CharField(max_length=10, choices=Misfire, db_default=Misfire.FIRE_ONCE)
+    misfire_grace_seconds = models.PositiveIntegerField(db_default=15)
+    overlap = models.CharField(max_length=10, choices=Overlap, db_default=Overlap.SKIP)
+    timeout_seconds = models.PositiveIntegerField(db_default=60)
+    max_attempts = models.PositiveSmallIntegerField(db_default=1)
+    retry_delay_seconds = models.PositiveIntegerField(db_default=10)
+    retry_max_delay_seconds = models.PositiveIntegerField(db_default=3600)
+    priority = models.SmallIntegerField(db_default=0)
+
+    switch = models.CharField(max_length=10, choices=Switch, db_default=Switch.ACTIVE)
+    pause_reason = models.CharField(max_length=500, blank=True, db_default="")
+    paused_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "id"], name="job_tenant_id"),
+            models.UniqueConstraint(
+                fields=["tenant", "external_key"],
+                condition=models.Q(deleted_at=None),
+                name="job_one_per_external_key",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["tenant", "user_id", "id"], condition=models.Q(deleted_at=None), name="job_of_user"
+            ),
+            models.Index(
+                fields=["tenant", "legacy_user_id"],
+                condition=models.Q(deleted_at=None, legacy_user_id__isnull=False),
+                name="job_of_legacy_user",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Cursor(models.Model):
+    """Written by the loop, by reconcile, and by the services that make, pause, resume and edit jobs.
+
+    `next_run_at` is the next nominal time that has no outcome yet; null means that the schedule asks for nothing: it is
+    paused, quarantined, over, or manual. `paused_from` is what it was when the job was paused.
+    """
+
+    job = models.OneToOneField(
+        Job, on_delete=models.CASCADE, primary_key=True, related_name="cursor", db_constraint=False
+    )
+    job_id: int
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="+", db_index=False)
+    tenant_id: int
+    next_run_at = models.DateTimeField(null=True)
+    last_scheduled_for = models.DateTimeField(null=True)
+    paused_from = models.DateTimeField(null=True)
+    last_status = models.CharField(max_length=10, choices=Outcome, null=True)  # noqa: DJ001
+    last_finished_at = models.DateTimeField(null=True)
+    last_success_at = models.DateTimeField(null=True)
+    last_failure_at = models.DateTimeField(null=True)
+    failure_reason = models.CharField(max_length=500, null=True)  # noqa: DJ001
+    consecutive_failures = models.IntegerField(db_default=0)
+    cool_off_until = models.DateTimeField(null=True)
+    quarantined_at = models.DateTimeField(null=True)
+    quarantine_reason = models.CharField(max_length=500, blank=True, db_default="")
+    journaled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="cursor_due"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"cursor of job {self.job_id}"

@@ -1,0 +1,172 @@
+"""Raw fields, as an API or a form hands them over, to a rule; or a sentence a person understands.
+
+Field names are those of `jobs.Job`. Nothing here repeats long input back: a sentence quotes a short field at most.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import cast
+
+from apps.jobs.recurrence.errors import ScheduleError
+from apps.jobs.recurrence.expression import calendar, canonical
+from apps.jobs.recurrence.rules import (
+    CronRule,
+    DateRule,
+    DstGap,
+    DstOverlap,
+    IntervalRule,
+    ManualRule,
+    Rule,
+    as_utc,
+)
+from apps.jobs.recurrence.times import next_after
+from apps.jobs.recurrence.wording import duration, plain_time
+from apps.jobs.recurrence.zones import zone
+
+__all__ = ["MAX_INTERVAL_SECONDS", "ScheduleError", "validate", "validate_cron"]
+
+MAX_INTERVAL_SECONDS = 10 * 366 * 86_400
+SAMPLED_TICKS = 500
+# Ticks further apart than this are rarer than any plan's limit; looking on would only cost time.
+SAMPLED_SPAN = timedelta(days=2 * 366)
+_MAX_TIME_LENGTH = 64
+
+
+def validate(
+    *,
+    trigger_type: object,
+    now: datetime,
+    cron_expression: object = "",
+    timezone: object = "UTC",
+    interval_seconds: object = None,
+    anchor_at: object = None,
+    run_date: object = None,
+    dst_gap: object = "next_valid",
+    dst_overlap: object = "first",
+    min_interval_seconds: int = 0,
+    allow_past: bool = False,
+) -> Rule:
+    """The rule that these fields describe; fields of other triggers are not looked at.
+
+    `now` is an aware instant: it anchors an interval without an anchor and a date has to be later, unless
+    `allow_past` (an edit of a job whose date has come). `min_interval_seconds` is the plan's; 0 for no limit.
+    Times are aware datetimes or ISO 8601 text with an offset. Raises ScheduleError naming the field.
+    """
+    match trigger_type:
+        case "cron":
+            return validate_cron(
+                cron_expression,
+                timezone,
+                now=now,
+                dst_gap=dst_gap,
+                dst_overlap=dst_overlap,
+                min_interval_seconds=min_interval_seconds,
+            )
+        case "interval":
+            return _interval(interval_seconds, anchor_at, now, min_interval_seconds)
+        case "date":
+            return _date(run_date, now, allow_past)
+        case "manual":
+            return ManualRule()
+    raise ScheduleError("trigger_type", "The trigger is one of cron, interval, date or manual.")
+
+
+def validate_cron(
+    cron_expression: object,
+    timezone: object,
+    *,
+    now: datetime,
+    dst_gap: object = "next_valid",
+    dst_overlap: object = "first",
+    min_interval_seconds: int = 0,
+) -> CronRule:
+    """A cron rule in canonical form that fires again after `now`. Raises ScheduleError."""
+    if dst_gap not in ("next_valid", "skip"):
+        raise ScheduleError("dst_gap", "What to do with a time that does not exist is next_valid or skip.")
+    if dst_overlap not in ("first", "both"):
+        raise ScheduleError("dst_overlap", "What to do with a time that comes twice is first or both.")
+    rule = CronRule(
+        canonical(_text("cron_expression", cron_expression)),
+        zone(_text("timezone", timezone)).key,
+        cast("DstGap", dst_gap),
+        cast("DstOverlap", dst_overlap),
+    )
+    if next_after(rule, now) is None:
+        raise ScheduleError("cron_expression", "It would never run: no date in the next fifty years matches it.")
+    _refuse_too_often("cron_expression", _smallest_gap(rule, now), min_interval_seconds)
+    return rule
+
+
+def _interval(seconds: object, anchor: object, now: datetime, least: int) -> IntervalRule:
+    if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() and len(seconds) <= 12:
+        seconds = int(seconds)
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        raise ScheduleError("interval_seconds", "An interval is a whole number of seconds.")
+    if seconds <= 0:
+        raise ScheduleError("interval_seconds", "An interval is at least one second.")
+    if seconds > MAX_INTERVAL_SECONDS:
+        raise ScheduleError("interval_seconds", "An interval is at most ten years.")
+    _refuse_too_often("interval_seconds", seconds, least)
+    start = as_utc(now) if anchor in (None, "") else _instant("anchor_at", anchor)
+    rule = IntervalRule(seconds, start.replace(microsecond=0))
+    if next_after(rule, now) is None:
+        raise ScheduleError("anchor_at", "It would never run: its first time lies past the end of the calendar.")
+    return rule
+
+
+def _date(at: object, now: datetime, allow_past: bool) -> DateRule:
+    if at in (None, ""):
+        raise ScheduleError("run_date", "A date is needed, such as 2030-05-01T09:00:00+02:00.")
+    rule = DateRule(_instant("run_date", at))
+    if rule.at <= now and not allow_past:
+        raise ScheduleError(
+            "run_date", f"{plain_time(rule.at)} has passed: it is {plain_time(as_utc(now))} now. Pick a later time."
+        )
+    return rule
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ScheduleError(field, "This has to be text.")
+    return value
+
+
+def _instant(field: str, value: object) -> datetime:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip()) if len(value) <= _MAX_TIME_LENGTH else None
+        except ValueError:
+            value = None
+    if not isinstance(value, datetime):
+        raise ScheduleError(field, "This is not a date and time; write it like 2030-05-01T09:00:00+02:00.")
+    if value.utcoffset() is None:
+        raise ScheduleError(field, "The time needs its UTC offset, such as +02:00, or Z for UTC.")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ScheduleError(field, "That time lies past the end of the calendar.") from None
+
+
+def _smallest_gap(rule: CronRule, now: datetime) -> int | None:
+    """Seconds between the closest two of the next ticks, by the wall clock; None where a second is years away.
+
+    By the wall clock because a clock change may push two ticks together once a year, and the answer must not
+    depend on the season in which a job is saved.
+    """
+    start = now.astimezone(zone(rule.timezone)).replace(tzinfo=None)
+    smallest: timedelta | None = None
+    for earlier, later in pairwise(islice(calendar(rule.expression).walls_after(start), SAMPLED_TICKS)):
+        if smallest is None or later - earlier < smallest:
+            smallest = later - earlier
+        if smallest <= timedelta(minutes=1) or later - start > SAMPLED_SPAN:
+            break
+    return None if smallest is None else int(smallest.total_seconds())
+
+
+def _refuse_too_often(field: str, every: int | None, least: int) -> None:
+    if every is not None and every < least:
+        raise ScheduleError(
+            field, f"It would run every {duration(every)}; your plan allows at most every {duration(least)}."
+        )

@@ -1,0 +1,51 @@
+"""What a job may be told, and what it may become. The picture is in `docs/state_machine.md`."""
+
+from django.db import models
+
+
+class Trigger(models.TextChoices):
+    CRON = "cron"
+    INTERVAL = "interval"
+    DATE = "date"
+    MANUAL = "manual"
+
+
+class Switch(models.TextChoices):
+    """What the tenant asked: whether the schedule counts."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class Status(models.TextChoices):
+    """What the job is, from its switch and its cursor together (`selectors.status_of`)."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FAILED = "failed"
+    NEEDS_INTERVENTION = "needs_intervention"
+    COMPLETED = "completed"
+
+
+class Misfire(models.TextChoices):
+    """What becomes of ticks that are late by more than the grace: the latest runs, or none does."""
+
+    FIRE_ONCE = "fire_once"
+    SKIP = "skip"
+
+
+class Overlap(models.TextChoices):
+    """What becomes of a tick that is due while an execution of the job is still live."""
+
+    SKIP = "skip"
+    ALLOW = "allow"
+
+
+class DstGap(models.TextChoices):
+    NEXT_VALID = "next_valid"
+    SKIP = "skip"
+
+
+class DstOverlap(models.TextChoices):
+    FIRST = "first"
+    BOTH = "both"

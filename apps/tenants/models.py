@@ -1,0 +1,153 @@
+"""Tenants and the people in them.
+
+`Domain`, `ApiKey` and `User` are read before any tenant is known and carry no row security; they hold no customer
+content. Everything else here is visible to its own tenant alone.
+"""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from django_tenants.models import DomainMixin, TenantMixin
+
+
+class Role(models.TextChoices):
+    """What a member may do, weakest first. Members see their own objects, admins and owners the tenant's."""
+
+    VIEWER = "viewer"
+    MEMBER = "member"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+    def weaker_of(self, other: "Role") -> "Role":
+        return min(self, other, key=lambda role: role.rank)
+
+
+class User(AbstractUser):
+    """A person who signs in: on-call staff (`is_staff`) or a member of tenants."""
+
+
+class Plan(models.Model):
+    """Quotas. A limit of a tenant is a column here, never a constant in code."""
+
+    name = models.CharField(max_length=50, unique=True)
+    max_jobs = models.PositiveIntegerField(default=1000)
+    min_interval_seconds = models.PositiveIntegerField(default=60, validators=[MinValueValidator(1)])
+    max_timeout_seconds = models.PositiveIntegerField(default=3600)
+    retention_days = models.PositiveIntegerField(default=30)
+    allowed_tasks = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tenant(TenantMixin):
+    """A customer. `schema_name` names the schema of its vault and is its short name everywhere."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+
+    auto_create_schema = False  # services.tenant_create makes the schema
+    name = models.CharField(max_length=200)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="tenants")
+    status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return str(self.schema_name)
+
+
+class Domain(DomainMixin):
+    """A host name that is a tenant's."""
+
+
+class Membership(models.Model):
+    """A person's place in a tenant. `user_id` is canonical; `legacy_user_id` is the integer of older systems."""
+
+    id: int
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="memberships")
+    tenant_id: int
+    account = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    account_id: int
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+    user_id = models.CharField(max_length=200)
+    legacy_user_id = models.BigIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "id"], name="membership_tenant_id"),
+            models.UniqueConstraint(fields=["tenant", "account"], name="membership_one_per_account"),
+            models.UniqueConstraint(fields=["tenant", "user_id"], name="membership_one_per_user_id"),
+            models.UniqueConstraint(fields=["tenant", "legacy_user_id"], name="membership_one_per_legacy_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} ({self.role})"
+
+
+class UserIdentity(models.Model):
+    """The integer and the string that name one user of a tenant."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
+    legacy_user_id = models.BigIntegerField()
+    user_id = models.CharField(max_length=200)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "user identities"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "legacy_user_id"], name="identity_one_per_legacy_id"),
+            models.UniqueConstraint(fields=["tenant", "user_id"], name="identity_one_per_user_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.legacy_user_id} = {self.user_id}"
+
+
+class ApiKey(models.Model):
+    """A member's key. Shown once; only its SHA-256 is kept. No row security: it is read to learn the tenant."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="api_keys")
+    tenant_id: int
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="api_keys")
+    membership_id: int
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, unique=True)
+    secret_hash = models.CharField(max_length=64)
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+    scopes = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.prefix} {self.name}"
+
+
+class AuditEntry(models.Model):
+    """Who did what to what, and why. Row security lets nobody change or delete one."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=100)
+    object_type = models.CharField(max_length=50, blank=True)
+    object_id = models.CharField(max_length=100, blank=True)
+    reason = models.TextField(blank=True)
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes: ClassVar = [models.Index(fields=["tenant", "-at"], name="audit_of_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.object_type} {self.object_id}"

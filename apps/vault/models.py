@@ -1,0 +1,47 @@
+"""The tables of a tenant's schema. `sealed` columns hold ciphertext of JSON; `vault.services` opens and seals."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class JobContent(models.Model):
+    """A version of what a job sends: parameters, headers, body. An edit adds a version; runs name the one they use."""
+
+    job_id = models.BigIntegerField()
+    version = models.IntegerField()
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job_id", "version"], name="content_one_per_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"content {self.version} of job {self.job_id}"
+
+
+class Secret(models.Model):
+    """A named value that targets may use and nobody reads back."""
+
+    name = models.CharField(max_length=100, unique=True)
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Endpoint(models.Model):
+    """Where a tenant's work is delivered. Its signing secrets are newest first; two of them during a rotation."""
+
+    name = models.CharField(max_length=100, unique=True, default="default")
+    url = models.URLField(max_length=2000)
+    sealed_secrets = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.url}"

@@ -1,0 +1,91 @@
+"""System checks that refuse a database on which isolation would not hold.
+
+Tagged `database`, so they run with `migrate` and `check --database default`, and the processes run them at start.
+"""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Critical, Tags, register
+from django.db import connections
+
+# Read before any tenant is known, or holding nothing of a tenant's. Every other shared table needs row security.
+WITHOUT_ROW_SECURITY = frozenset(
+    {
+        "tenants_domain",
+        "tenants_apikey",
+        "tenants_user",
+        "tenants_user_groups",
+        "tenants_user_user_permissions",
+        "leadership_leaderterm",
+        "django_session",
+        "django_content_type",
+        "django_migrations",
+        "auth_group",
+        "auth_group_permissions",
+        "auth_permission",
+        "axes_accessattempt",
+        "axes_accessattemptexpiration",
+        "axes_accessfailurelog",
+        "axes_accesslog",
+    }
+)
+
+_ROLE = "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+_TABLES = """
+SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity, c.relispartition,
+       (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
+ORDER BY c.relname
+"""
+
+
+@register(Tags.database)
+def isolation_holds(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """The role is plain; every shared table has forced row security; partitions have it without a policy."""
+    messages: list[CheckMessage] = []
+    for alias in databases or []:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(_ROLE)
+            role, is_super, bypasses = cursor.fetchone()
+            if is_super or bypasses:
+                what = "a superuser" if is_super else "a role with BYPASSRLS"
+                messages.append(
+                    Critical(
+                        f"The database role {role!r} is {what}: row security would not apply to it.",
+                        hint="Connect as a role created with NOSUPERUSER NOBYPASSRLS.",
+                        id="scheduler.E001",
+                    )
+                )
+            cursor.execute(_TABLES)
+            for table, forced, is_partition, policies in cursor.fetchall():
+                if table in WITHOUT_ROW_SECURITY:
+                    continue
+                messages.extend(_of_table(table, forced, is_partition, policies))
+    return messages
+
+
+def _of_table(table: str, forced: bool, is_partition: bool, policies: int) -> list[CheckMessage]:
+    if not forced:
+        return [
+            Critical(
+                f"The shared table {table} is without forced row security: one tenant could read another's rows.",
+                hint="Add apps.tenants.row_security.protect() to the migration that creates it.",
+                id="scheduler.E002",
+            )
+        ]
+    if is_partition and policies:
+        return [
+            Critical(
+                f"The partition {table} has a policy of its own; queried by name it must show nothing.",
+                id="scheduler.E003",
+            )
+        ]
+    if not is_partition and not policies:
+        return [
+            Critical(
+                f"The shared table {table} has row security but no policy: nobody could use it.",
+                id="scheduler.E004",
+            )
+        ]
+    return []

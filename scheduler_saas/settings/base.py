@@ -1,0 +1,184 @@
+"""Settings shared by every environment. Every variable read here is documented in `.env.example`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+if (BASE_DIR / ".env").exists():
+    env.read_env(str(BASE_DIR / ".env"))
+
+VERSION = "0.1.0"
+DEBUG = False
+SECRET_KEY = env("SECRET_KEY", default="")
+
+# Hosts. A request is answered by what its host is: the operators' (admin), the API host (the key names the tenant),
+# or a tenant's own domain. Tenant domains are rows, so ALLOWED_HOSTS is open and the tenant middleware decides.
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
+PUBLIC_HOSTS = env.list("PUBLIC_HOSTS", default=["localhost", "127.0.0.1"])
+API_HOSTS = env.list("API_HOSTS", default=["api.localhost"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+SHARED_APPS = [
+    "scheduler_saas",  # before django_tenants: its migrate command takes precedence
+    "apps.tenants",
+    "django_tenants",
+    "apps.leadership",
+    "apps.executions",
+    "apps.jobs",
+    "apps.operations",
+    "apps.dashboard",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "axes",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+]
+TENANT_APPS = ["apps.vault"]
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+PUBLIC_SCHEMA_NAME = "public"
+PUBLIC_SCHEMA_URLCONF = "scheduler_saas.urls_public"
+ROOT_URLCONF = "scheduler_saas.urls_tenant"
+WSGI_APPLICATION = "scheduler_saas.wsgi.application"
+AUTH_USER_MODEL = "tenants.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "scheduler_saas.middleware.ProbeMiddleware",
+    "scheduler_saas.middleware.TenantMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "scheduler_saas.middleware.ReadOnlyMiddleware",  # last: it runs the view of a GET in a READ ONLY transaction
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# The database. With DATABASE_URL unset, `scheduler_saas.embedded` starts one at the first connection.
+DATABASE_URL = env("DATABASE_URL", default="")
+if DATABASE_URL:
+    _default = {**env.db_url("DATABASE_URL"), "ENGINE": "scheduler_saas.postgres"}
+else:
+    _default = {"ENGINE": "scheduler_saas.postgres", "EMBEDDED": True, "NAME": "scheduler"}
+_default.setdefault("OPTIONS", {})
+DATABASES = {"default": {**_default, "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}}
+# A direct route to the primary for the leader where DATABASE_URL leads through a pooler.
+LEADER_DATABASE_URL = env("LEADER_DATABASE_URL", default="")
+
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://scheduler")}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "var" / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=10)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.tenants.authentication.ApiKeyAuthentication",
+        "apps.tenants.authentication.MemberSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.tenants.permissions.IsMember"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.tenants.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "iso-8601",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Scheduler SaaS",
+    "DESCRIPTION": "Jobs, their executions, and why each one ran or did not.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/scheduler/",
+    "SERVE_PERMISSIONS": ["apps.tenants.permissions.IsMember"],
+}
+
+UNFOLD = {"SITE_TITLE": "Scheduler SaaS", "SITE_HEADER": "Scheduler SaaS", "SITE_SYMBOL": "schedule"}
+
+# Keys that encrypt tenants' content at rest, newest first; each tenant's key is derived from these.
+VAULT_KEYS = env.list("VAULT_KEYS", default=[])
+
+# Outbound requests: only globally routable addresses, unless the operator lists the network here.
+EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", default=[])
+EGRESS_ALLOWED_PORTS = env.list("EGRESS_ALLOWED_PORTS", cast=int, default=[80, 443, 8080, 8443])
+
+# The scheduler. All values in seconds.
+CHECK_INTERVAL = env.float("CHECK_INTERVAL", default=60.0)
+ELECTION_POLL = env.float("ELECTION_POLL", default=0.025)
+LEADER_HEARTBEAT = env.float("LEADER_HEARTBEAT", default=0.5)
+LEADER_TRUST_WINDOW = env.float("LEADER_TRUST_WINDOW", default=5.0)
+LEADER_IDLE_TIMEOUT = env.float("LEADER_IDLE_TIMEOUT", default=3.0)
+LEADER_STATEMENT_TIMEOUT = env.float("LEADER_STATEMENT_TIMEOUT", default=30.0)
+DISPATCH_CHUNK = env.int("DISPATCH_CHUNK", default=1000)  # rows
+
+# Workers. Seconds, but for the counts.
+LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
+LEASE_HEARTBEAT = env.float("LEASE_HEARTBEAT", default=5.0)
+WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=100)  # executions at once
+WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)  # for plain functions
+WORKER_POLL = env.float("WORKER_POLL", default=1.0)
+WORKER_DRAIN = env.float("WORKER_DRAIN", default=20.0)
+
+LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"axes": {"level": "WARNING"}},
+}
