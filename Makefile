@@ -33,7 +33,7 @@ $(STAMP):
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV) (once) ..." >&2
 	@$(PYTHON) -m venv --clear $(VENV) >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements/dev.txt >&2
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -r requirements/dev.txt >&2
 	@touch $@
 
 demo: $(STAMP) ## The product at work on this machine; ARGS="--for 30 --kill-leader --json"

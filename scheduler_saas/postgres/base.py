@@ -33,7 +33,9 @@ class DatabaseWrapper(TenantsWrapper):
         self._applied: Scope | None = None
         self._applied_in_transaction = False
         self.all_tenants = False
-        self.migrating = False  # the migrate command sets it: migrations under FORCE would see no rows, silently
+        self.migrating = (
+            False  # the migrate command sets it: migrations under FORCE would see no rows, silently
+        )
         super().__init__(*args, **kwargs)
 
     # -- the scope that is wanted ------------------------------------------------------------------------------
@@ -67,7 +69,8 @@ class DatabaseWrapper(TenantsWrapper):
             settings = embedded.connection_settings()
             for key in ("HOST", "PORT", "USER", "PASSWORD"):
                 self.settings_dict[key] = settings[key]
-        return super().get_connection_params()
+        params: dict[str, Any] = super().get_connection_params()
+        return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self._applied = None

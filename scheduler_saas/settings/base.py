@@ -19,6 +19,8 @@ SECRET_KEY = env("SECRET_KEY", default="")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
 PUBLIC_HOSTS = env.list("PUBLIC_HOSTS", default=["localhost", "127.0.0.1"])
 API_HOSTS = env.list("API_HOSTS", default=["api.localhost"])
+# A tenant made without a domain gets <its name>.<this>.
+TENANT_DOMAIN_SUFFIX = env("TENANT_DOMAIN_SUFFIX", default="localhost")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 SHARED_APPS = [
@@ -95,7 +97,9 @@ if DATABASE_URL:
 else:
     _default = {"ENGINE": "scheduler_saas.postgres", "EMBEDDED": True, "NAME": "scheduler"}
 _default.setdefault("OPTIONS", {})
-DATABASES = {"default": {**_default, "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}}
+DATABASES = {
+    "default": {**_default, "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
+}
 # A direct route to the primary for the leader where DATABASE_URL leads through a pooler.
 LEADER_DATABASE_URL = env("LEADER_DATABASE_URL", default="")
 

@@ -1,12 +1,11 @@
 """Development and the demo: works with nothing configured; never for production."""
 
+from scheduler_saas.settings import base
 from scheduler_saas.settings.base import *  # noqa: F403
-from scheduler_saas.settings.base import SECRET_KEY as _secret
-from scheduler_saas.settings.base import VAULT_KEYS as _vault_keys
 from scheduler_saas.settings.base import env
 
 DEBUG = env.bool("DEBUG", default=True)
-SECRET_KEY = _secret or "development-only-not-a-secret"
-VAULT_KEYS = _vault_keys or ["development-only-not-a-secret"]
+SECRET_KEY = base.SECRET_KEY or "development-only-not-a-secret"
+VAULT_KEYS = base.VAULT_KEYS or ["development-only-not-a-secret"]
 # The demo's receiver and a developer's own services live on loopback.
 EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"])

@@ -8,7 +8,9 @@ VAULT_KEYS = env.list("VAULT_KEYS")
 if not SECRET_KEY or not VAULT_KEYS:
     raise ValueError("SECRET_KEY and VAULT_KEYS must not be empty in production")
 if not env("DATABASE_URL"):
-    raise ValueError("DATABASE_URL must name a Postgres server in production; the embedded one is for development")
+    raise ValueError(
+        "DATABASE_URL must name a Postgres server in production; the embedded one is for development"
+    )
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)

@@ -1,4 +1,4 @@
-"""django-tenants' migrate, in the view of all tenants: under FORCE a data migration would see no rows and say nothing."""
+"""django-tenants' migrate, seeing all tenants: under FORCE a data migration would see no rows and say nothing."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.db import connection
 from django_tenants.management.commands.migrate_schemas import MigrateSchemasCommand
 
 
-class Command(MigrateSchemasCommand):  # type: ignore[misc]  # django-tenants ships no types
+class Command(MigrateSchemasCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         wrapper: Any = connection
         wrapper.migrating = True

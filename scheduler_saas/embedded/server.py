@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 
 from scheduler_saas.embedded.locks import open_lock
-from scheduler_saas.embedded.site import EmbeddedPostgresError, Site
+from scheduler_saas.embedded.site import SOCKET_NAME, EmbeddedPostgresError, Site
 
 PORT = "5432"
 ADMIN = "postgres"
@@ -44,13 +44,19 @@ SERVER_SETTINGS = {
 }
 
 
-def connect_or_start(site: Site) -> psycopg.Connection[Any]:
+def connect_or_start(site: Site) -> tuple[psycopg.Connection[Any], bool]:
+    """A superuser's session, and whether the server had to be started for it.
+
+    The caller holds the lock that lets one process at a time do this.
+
+    Raises EmbeddedPostgresError when the server does not start, or not answer within START_WITHIN seconds.
+    """
     deadline = time.monotonic() + START_WITHIN
+    started = False
+    address = f"user={ADMIN} dbname={ADMIN}"
     while True:
         try:
-            return psycopg.connect(
-                host=str(site.socket), port=PORT, user=ADMIN, dbname=ADMIN, autocommit=True
-            )
+            return psycopg.connect(address, host=str(site.socket), port=PORT, autocommit=True), started
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError(f"the embedded Postgres does not answer: {error}") from error
@@ -61,30 +67,28 @@ def connect_or_start(site: Site) -> psycopg.Connection[Any]:
             time.sleep(0.05)
         else:
             _start(site, life)
+            started = True
         finally:
             os.close(life)
 
 
 def _start(site: Site, life: int) -> None:
-    """`life` is the locked file that the server inherits; nobody else holds it, so no server runs on this data."""
+    """`life` is the locked file that the server inherits; nobody else holds it, so nothing runs on this data."""
     data, log = site.home / "data", site.home / "server.log"
     if not (data / "PG_VERSION").exists():
-        _initialise(site, data)
-    # What a crash or a reboot left: Postgres would refuse to start if the pid in it belonged to anyone by now.
-    (data / "postmaster.pid").unlink(missing_ok=True)
+        _initialise(site, data, life)
+    # What a crash or a reboot left: Postgres would refuse to start if the pid in them belonged to anyone by now.
+    for stale in (data / "postmaster.pid", site.socket / f"{SOCKET_NAME}.lock"):
+        stale.unlink(missing_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.old"))
     options = {**SERVER_SETTINGS, "unix_socket_directories": str(site.socket)}
     arguments = shlex.join(f"--{name}={value}" for name, value in options.items())
-    _run(
-        "pg_ctl",
-        ["start", "-w", f"-t{START_WITHIN:.0f}", "-D", data, "-l", log, "-o", arguments],
-        site,
-        life=life,
-    )
+    wait = f"--timeout={START_WITHIN:.0f}"
+    _run("pg_ctl", ["start", "-w", wait, "-D", data, "-l", log, "-o", arguments], site, life)
 
 
-def _initialise(site: Site, data: Path) -> None:
+def _initialise(site: Site, data: Path, life: int) -> None:
     # Renamed when whole: being killed half-way leaves no half a cluster.
     partial = data.with_name("data.partial")
     if partial.exists():
@@ -92,11 +96,12 @@ def _initialise(site: Site, data: Path) -> None:
     locale = ["--locale=C.UTF-8"]
     if site.major >= 17:  # its own, the same wherever it runs
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-    _run("initdb", ["--auth=trust", "--encoding=UTF8", "-U", ADMIN, *locale, "-D", partial], site)
+    _run("initdb", ["--auth=trust", "--encoding=UTF8", "-U", ADMIN, *locale, "-D", partial], site, life)
     partial.rename(data)
 
 
-def _run(program: str, arguments: Sequence[str | Path], site: Site, *, life: int | None = None) -> None:
+def _run(program: str, arguments: Sequence[str | Path], site: Site, life: int) -> None:
+    # initdb inherits the lock too: should we die meanwhile, the next one waits for it to end.
     # A file takes the messages, not a pipe: the server would keep that open for as long as it runs.
     with (site.home / f"{program}.log").open("w+", encoding="utf-8", errors="replace") as output:
         done = subprocess.run(
@@ -105,7 +110,7 @@ def _run(program: str, arguments: Sequence[str | Path], site: Site, *, life: int
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            pass_fds=() if life is None else (life,),
+            pass_fds=(life,),
         )
         if done.returncode != 0:
             output.seek(0)
@@ -113,6 +118,7 @@ def _run(program: str, arguments: Sequence[str | Path], site: Site, *, life: int
 
 
 def is_alive(site: Site) -> bool:
+    """Whether any process of the server is left; a file's lock, no connection, so cheap."""
     try:
         life = open_lock(site.home / "server.lock")
     except OSError:

@@ -1,8 +1,7 @@
 """Postgres for a checkout without one: started on the first connection while DATABASE_URL is unset.
 
 - Several processes may ask at once; one starts the server, under a lock, and all get the same one.
-- The server outlives the process that started it, however that one dies. It inherits a locked file, and whether
-  that lock is held is the only thing asked to learn if it lives: no pid to be reused, no list to go stale.
+- The server outlives the process that started it, however that one dies.
 - Every process using it holds a shared lock that the kernel drops at its death, so `stop()` knows of other users.
 - The application's role is a plain one, as row security needs. Only the owner of the files reaches the socket.
 
@@ -16,7 +15,6 @@ import fcntl
 import os
 import shutil
 import threading
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,7 +23,7 @@ import psycopg
 from scheduler_saas.embedded import server
 from scheduler_saas.embedded.locks import locked, open_lock
 from scheduler_saas.embedded.server import PORT
-from scheduler_saas.embedded.site import EmbeddedPostgresError, Site, site_from_environment
+from scheduler_saas.embedded.site import EmbeddedPostgresError, Site, short_socket, site_from_environment
 
 __all__ = [
     "EmbeddedPostgresError",
@@ -107,15 +105,14 @@ def remove() -> None:
                 with locked(home / "lock"):
                     server.stop(home)
                     shutil.rmtree(home)
-        with suppress(FileNotFoundError):
-            shutil.rmtree(site.socket)
+                shutil.rmtree(short_socket(home), ignore_errors=True)
         if site.home.parent != site.root:
             shutil.rmtree(site.home.parent)
 
 
 def _join(site: Site) -> None:
     with locked(site.home / "lock"):
-        admin = server.connect_or_start(site)
+        admin, _Process.started = server.connect_or_start(site)
         with admin:
             _create_role_and_database(admin)
         if _Process.in_use is None:

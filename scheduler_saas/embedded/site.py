@@ -87,8 +87,8 @@ class Site:
     def socket(self) -> Path:
         """The directory of the server's socket: inside `home`, or a short one where that would be too long."""
         inside = self.home / "socket"
-        short = Path("/tmp") / f"scheduler-saas-{_digest(self.home)}"  # noqa: S108 - owner checked by _own
-        directory = inside if len(os.fsencode(inside / SOCKET_NAME)) <= LONGEST_SOCKET_PATH else short
+        fits = len(os.fsencode(inside / SOCKET_NAME)) <= LONGEST_SOCKET_PATH
+        directory = inside if fits else short_socket(self.home)
         self._own(directory, mode=0o700, user=self.user)
         return directory
 
@@ -162,6 +162,11 @@ class Site:
             os.chown(directory, user.pw_uid, user.pw_gid, follow_symlinks=False)
         elif user is None:
             directory.chmod(mode)  # mkdir's mode is narrowed by the umask
+
+
+def short_socket(home: Path) -> Path:
+    """Where the socket goes if `home` is too deep. Not TMPDIR: every process must come to the same answer."""
+    return Path("/tmp") / f"scheduler-saas-{_digest(home)}"  # noqa: S108 - owner checked by _own
 
 
 def site_from_environment() -> Site:

@@ -1,0 +1,19 @@
+"""The web server's defaults; gunicorn reads this file by itself, and its command line wins.
+
+WEB_CONCURRENCY (processes) and WEB_THREADS size it. Each thread may hold one database connection.
+"""
+
+import os
+
+bind = "0.0.0.0:8000"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = "gthread"
+threads = int(os.environ.get("WEB_THREADS", "4"))
+timeout = 30
+graceful_timeout = 20
+keepalive = 5
+# Heartbeat files on a disk can stall a worker that is fine.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+control_socket_disable = True  # signals do; the container's file system is read-only
+accesslog = "-"
+access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(L)ss'

@@ -1,0 +1,101 @@
+"""From a request to its scope: whose host is it, whose key, and may its view write?"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http.request import split_domain_port
+
+from apps.tenants import context, selectors
+from apps.tenants.authentication import bearer_token
+from scheduler_saas import probes
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class ProbeMiddleware:
+    """`/healthz` and `/readyz` answer on any host, before a tenant is looked for."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        probe = probes.PROBES.get(request.path_info.rstrip("/"))
+        if probe is None or request.method not in _SAFE:
+            return self.get_response(request)
+        context.enter_public()
+        return probe()
+
+
+class TenantMiddleware:
+    """Enter the scope that the host names, and leave it whatever happens.
+
+    An operators' host has the admin and, within it, the view of all tenants. On an API host the key names the tenant.
+    Any other host is a tenant's domain or unknown (404).
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        context.enter_public()
+        try:
+            return self._enter(request) or self.get_response(request)
+        finally:
+            context.enter_public()
+
+    def _enter(self, request: Any) -> HttpResponse | None:
+        host, _ = split_domain_port(request.get_host())
+        request.tenant = None
+        if host in settings.PUBLIC_HOSTS:
+            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
+            if request.path_info.startswith("/admin/"):
+                context.enter_all_tenants()
+            return None
+        token = bearer_token(request.headers.get("Authorization", ""))
+        request.api_key = selectors.valid_key(token) if token else None
+        if host in settings.API_HOSTS:
+            if request.api_key is None:
+                answer = JsonResponse({"detail": "Send a valid API key as a bearer token."}, status=401)
+                answer["WWW-Authenticate"] = 'Bearer realm="scheduler"'
+                return answer
+            tenant = selectors.tenant_of_key(request.api_key)
+        else:
+            found = selectors.tenant_of_host(host)
+            if found is None:
+                return JsonResponse({"detail": "There is nothing at this host name."}, status=404)
+            tenant = found
+        if tenant.status != tenant.Status.ACTIVE:
+            return JsonResponse({"detail": "This tenant is suspended."}, status=403)
+        request.tenant = tenant
+        context.enter_tenant(tenant)
+        return None
+
+
+class ReadOnlyMiddleware:
+    """The view of a GET runs in a READ ONLY transaction: the database keeps it from writing, not a review.
+
+    Stands last, so that sessions and authentication (which may write their own rows) are outside.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        if request.method not in _SAFE:
+            return None
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION READ ONLY")
+            response: Any = view(request, *args, **kwargs)
+            if hasattr(response, "render"):
+                response.render()  # a template's queries belong inside as well
+        return response  # type: ignore[no-any-return]

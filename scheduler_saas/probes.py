@@ -1,0 +1,30 @@
+"""What an orchestrator asks a web process: are you alive, and can you serve?"""
+
+from collections.abc import Callable
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import JsonResponse
+
+
+def healthz() -> JsonResponse:
+    """The process answers. Says nothing of the database, lest an outage there restart every web process."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz() -> JsonResponse:
+    """200 when the database answers and its shared schema is migrated to this release; 503 says what is missing."""
+    checks = {"database": "ok", "migrations": "ok"}
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            checks["migrations"] = "some are not applied"
+    except DatabaseError as error:
+        checks = {"database": type(error).__name__, "migrations": "unknown"}
+    ready = all(state == "ok" for state in checks.values())
+    return JsonResponse(
+        {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
+    )
+
+
+PROBES: dict[str, Callable[[], JsonResponse]] = {"/healthz": healthz, "/readyz": readyz}

@@ -1,0 +1,154 @@
+"""One database a test process, two tenants in it for the whole session, and two ways to use it.
+
+`db` (pytest-django's) runs a test in a transaction that is rolled back. `live_db` is for tests with several sessions or
+processes: what they commit is removed afterwards, and the tenants stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tests.factories import MembershipFactory, PlanFactory, TenantFactory
+
+pytest_plugins = ["tests.plugins.no_skips"]
+
+# What the session's tenants are made of; everything else is emptied after a `live_db` test.
+_KEPT = [
+    "tenants_plan",
+    "tenants_tenant",
+    "tenants_domain",
+    "django_migrations",
+    "django_content_type",
+    "auth_permission",
+]
+
+
+@pytest.fixture(scope="session")
+def _session_tenants(django_db_setup: None, django_db_blocker: Any) -> dict[str, Any]:
+    with django_db_blocker.unblock():
+        plan = PlanFactory(name="tests")
+        return {
+            "plan": plan,
+            "acme": TenantFactory(schema_name="acme", name="Acme", plan=plan),
+            "bravo": TenantFactory(schema_name="bravo", name="Bravo", plan=plan),
+        }
+
+
+@pytest.fixture
+def plan(_session_tenants: dict[str, Any]) -> Any:
+    return _session_tenants["plan"]
+
+
+@pytest.fixture
+def acme(_session_tenants: dict[str, Any]) -> Any:
+    return _session_tenants["acme"]
+
+
+@pytest.fixture
+def bravo(_session_tenants: dict[str, Any]) -> Any:
+    return _session_tenants["bravo"]
+
+
+@pytest.fixture(autouse=True)
+def _outside_every_tenant() -> Iterator[None]:
+    yield
+    wrapper: Any = connection
+    wrapper.set_schema_to_public()
+
+
+def database_url() -> str:
+    """The test database as a DATABASE_URL for processes that a test starts."""
+    wrapper: Any = connection
+    params = wrapper.get_connection_params()
+    login = quote(params["user"]) + (f":{quote(params['password'])}" if params.get("password") else "")
+    host = params.get("host") or ""
+    if host.startswith("/"):
+        address, query = "", f"?host={quote(host, safe='')}"
+    else:
+        address, query = host, ""
+    port = f":{params['port']}" if params.get("port") else ""
+    if query and port:
+        query, port = f"{query}&port={params['port']}", ""
+    return f"postgres://{login}@{address}{port}/{params['dbname']}{query}"
+
+
+@pytest.fixture
+def live_db(_session_tenants: dict[str, Any], django_db_blocker: Any) -> Iterator[str]:
+    """Commits are real. Yields the database's URL for other processes."""
+    with django_db_blocker.unblock():
+        try:
+            yield database_url()
+        finally:
+            _empty(_session_tenants)
+            connection.close()
+
+
+def _empty(tenants: dict[str, Any]) -> None:
+    wrapper: Any = connection
+    if wrapper.in_atomic_block:
+        raise RuntimeError("a live_db test left a transaction open")
+    wrapper.set_schema_to_public()
+    with wrapper.cursor() as cursor:
+        # A test that failed may have left sessions holding locks; they end with their processes, or here.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
+        )
+        cursor.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+        )
+        tables = [name for (name,) in cursor.fetchall() if name not in _KEPT]
+        schemas = [tenants["acme"].schema_name, tenants["bravo"].schema_name]
+        vault = [f'"{schema}".{table}' for schema in schemas for table in _VAULT]
+        cursor.execute(f"TRUNCATE {', '.join([*tables, *vault])}")
+        wrapper.migrating = True
+        try:
+            with wrapper.cursor() as machine:
+                machine.execute(
+                    "DELETE FROM tenants_domain WHERE tenant_id <> ALL(%s)",
+                    [[tenants["acme"].pk, tenants["bravo"].pk]],
+                )
+                machine.execute(
+                    "DELETE FROM tenants_tenant WHERE schema_name <> ALL(%s) RETURNING schema_name", [schemas]
+                )
+                left = [name for (name,) in machine.fetchall()]
+                machine.execute("UPDATE tenants_tenant SET status = 'active' WHERE status <> 'active'")
+        finally:
+            wrapper.migrating = False
+    for schema in left:
+        with wrapper.cursor() as cursor:
+            cursor.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+
+
+_VAULT = ("vault_jobcontent", "vault_secret", "vault_endpoint")
+
+
+class Cast:
+    """Who appears in a tenant's tests: Alice owns, Ann administers, Bob is a member, Vic may only look."""
+
+    def __init__(self, tenant: Any) -> None:
+        name = tenant.schema_name
+        self.tenant = tenant
+        self.host = f"{name}.{settings.TENANT_DOMAIN_SUFFIX}"
+        for person, role in (("alice", "owner"), ("ann", "admin"), ("bob", "member"), ("vic", "viewer")):
+            membership = MembershipFactory(tenant=tenant, username=f"{person}-{name}", role=role)
+            setattr(self, person, membership)
+
+
+@pytest.fixture
+def cast(acme: Any) -> Any:
+    """Acme's people (needs `db` or `live_db`)."""
+    return Cast(acme)
+
+
+@pytest.fixture
+def other_cast(bravo: Any) -> Any:
+    """Bravo's people: Charlie's side of every isolation test."""
+    return Cast(bravo)
