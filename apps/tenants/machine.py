@@ -26,7 +26,12 @@ def _session(application_name: str, leader: bool, session_settings: dict[str, st
     assigned = {"search_path": "public", "scheduler.all_tenants": "on", "timezone": "UTC", **session_settings}
     options = " ".join(f"-c {name}={value}" for name, value in assigned.items())
     kwargs["options"] = " ".join(part for part in (kwargs.get("options"), options) if part)
-    keepalives = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 4000}
+    keepalives = {
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 4000,
+    }
     return {**keepalives, **kwargs, "application_name": application_name, "autocommit": True}
 
 

@@ -57,7 +57,7 @@ class Tenant(TenantMixin):
 
     auto_create_schema = False  # services.tenant_create makes the schema
     name = models.CharField(max_length=200)
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="tenants")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     created_at = models.DateTimeField(db_default=Now())
 

@@ -9,7 +9,7 @@ FORCE applies the policy to the table's owner, which is the role that the applic
 from django.db import migrations
 
 CURRENT_SCHEMA = 'current_schema()::varchar COLLATE "default"'
-CURRENT_TENANT = f"(SELECT id FROM public.tenants_tenant WHERE schema_name = {CURRENT_SCHEMA})"
+CURRENT_TENANT = f"(SELECT id FROM public.tenants_tenant WHERE schema_name = {CURRENT_SCHEMA})"  # noqa: S608
 ALL_TENANTS = "(SELECT current_setting('scheduler.all_tenants', true) = 'on')"
 OWN_ROW = f"tenant_id = {CURRENT_TENANT}"
 VISIBLE_ROW = f"{OWN_ROW} OR {ALL_TENANTS}"

@@ -1,0 +1,49 @@
+"""Every error carries `detail`, a sentence; validation adds `errors` by field."""
+
+from typing import Any
+
+from rest_framework import status
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as drf_exception_handler
+
+
+class InvalidFields(ValidationError):
+    """400 with a sentence a field: `{"field": "sentence"}`."""
+
+    def __init__(self, errors: dict[str, Any]) -> None:
+        super().__init__(
+            {field: text if isinstance(text, list) else [text] for field, text in errors.items()}
+        )
+
+
+class PreconditionFailed(APIException):
+    status_code = status.HTTP_412_PRECONDITION_FAILED
+    default_detail = "The object has changed since you read it. Read it again and repeat the change."
+    default_code = "precondition_failed"
+
+
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "The object is not in a state that allows this."
+    default_code = "conflict"
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    response = drf_exception_handler(exc, context)
+    if response is None:
+        return None
+    if isinstance(exc, ValidationError):
+        errors = response.data if isinstance(response.data, dict) else {"non_field_errors": response.data}
+        response.data = {"detail": _first_sentence(errors), "errors": errors}
+    elif not (isinstance(response.data, dict) and "detail" in response.data):
+        response.data = {"detail": str(response.data)}
+    return response
+
+
+def _first_sentence(errors: dict[str, Any]) -> str:
+    for field, value in errors.items():
+        while isinstance(value, (list, dict)) and value:
+            value = value[0] if isinstance(value, list) else next(iter(value.values()))
+        return str(value) if field == "non_field_errors" else f"{field}: {value}"
+    return "The request is not valid."

@@ -1,0 +1,83 @@
+"""Who asks: a member, by API key or by session. The middleware has set `request.tenant` already."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.request import Request
+
+from apps.tenants.models import ApiKey, Membership, Role, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The authenticated caller of an API view (`request.user`)."""
+
+    membership: Membership
+    tenant: Tenant
+    role: Role
+    actor: str
+    is_authenticated: bool = True
+
+    @property
+    def pk(self) -> int:
+        return self.membership.pk
+
+    @property
+    def user_id(self) -> str:
+        return self.membership.user_id
+
+    @property
+    def legacy_user_id(self) -> int | None:
+        return self.membership.legacy_user_id
+
+    @property
+    def sees_tenant(self) -> bool:
+        """Admins and owners see the tenant's objects; the others their own."""
+        return self.role.rank >= Role.ADMIN.rank
+
+    @property
+    def can_write(self) -> bool:
+        return self.role.rank >= Role.MEMBER.rank
+
+
+def bearer_token(header: str) -> str | None:
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <key>`. An invalid key is 401; a valid one of another tenant is 403."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        if bearer_token(request.headers.get("Authorization", "")) is None:
+            return None
+        key: ApiKey | None = getattr(request._request, "api_key", None)
+        if key is None:
+            raise AuthenticationFailed("This API key is not valid: it is unknown, expired or revoked.")
+        tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
+        if key.tenant_id != tenant.pk:
+            raise PermissionDenied("This API key belongs to another tenant than this host.")
+        membership = Membership.objects.get(pk=key.membership_id, tenant=tenant)
+        role = Role(key.role).weaker_of(Role(membership.role))
+        actor = f"{membership.user_id} (key {key.prefix})"
+        return Member(membership, tenant, role, actor), key
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="scheduler"'
+
+
+class MemberSessionAuthentication(SessionAuthentication):
+    """The session of a person who signed in on this host. Someone who is no member here gets 403."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        account = getattr(request._request, "user", None)
+        if account is None or not account.is_active or not account.is_authenticated:
+            return None
+        self.enforce_csrf(request)
+        tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
+        membership = Membership.objects.filter(tenant=tenant, account=account).first()
+        if membership is None:
+            raise PermissionDenied("You are not a member of this tenant.")
+        return Member(membership, tenant, Role(membership.role), membership.user_id), None

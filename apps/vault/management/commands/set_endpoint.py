@@ -1,0 +1,34 @@
+"""Say where a tenant's work is delivered. The signing secret is the only line on standard output."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.tenants.arguments import ACTOR, tenant_argument
+from apps.vault import services
+
+
+class Command(BaseCommand):
+    help = "Set the URL to which a tenant's jobs are delivered, and print the secret that signs them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("tenant")
+        parser.add_argument("url")
+        parser.add_argument("--secret", help="a `whsec_` secret to sign with (default: keep, or make one)")
+        parser.add_argument("--rotate", action="store_true", help="sign with a new secret and the last one")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        url = options["url"]
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise CommandError("The endpoint must be an http or https URL.")
+        secret = options["secret"]
+        if secret is not None and not re.fullmatch(r"whsec_[A-Za-z0-9+/=]{32,88}", secret):
+            raise CommandError("A secret is `whsec_` and 24 to 64 bytes in base64.")
+        tenant = tenant_argument(options["tenant"])
+        if options["rotate"] and secret is None:
+            secret = services.new_signing_secret()
+        current = services.tenant_endpoint_set(tenant=tenant, url=url, secret=secret, actor=ACTOR)
+        self.stderr.write(f"{tenant.schema_name}'s work is delivered to {url}, signed with:")
+        self.stdout.write(current)
