@@ -21,20 +21,21 @@ MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+_ANY_WALL = datetime(2000, 1, 1)  # noqa: DTZ001 - a wall clock reading has no zone
 # cronsim's name of a field → ours, and what may stand in it.
 _FIELDS = {
-    "minute": ("minute", "0–59"),
-    "hour": ("hour", "0–23"),
-    "day-of-month": ("day of month", "1–31, or L for the last day"),
-    "month": ("month", "1–12 or JAN–DEC"),
-    "day-of-week": ("day of week", "0–7 (0 and 7 are Sunday) or SUN–SAT"),
+    "minute": ("minute", "0 to 59"),
+    "hour": ("hour", "0 to 23"),
+    "day-of-month": ("day of month", "1 to 31, or L for the last day"),
+    "month": ("month", "1 to 12 or JAN to DEC"),
+    "day-of-week": ("day of week", "0 to 7 (0 and 7 are Sunday) or SUN to SAT"),
 }
 
 
 def canonical(text: str) -> str:
     """Five upper-case fields with single spaces; macros expanded.
 
-    Raises ScheduleError("cron_expression") with a sentence that never repeats more than a short field of the input.
+    Raises ScheduleError("cron_expression"); its sentence repeats a short field of the input at most.
     """
     if len(text) > MAX_LENGTH:
         raise _refused(f"A cron expression has at most {MAX_LENGTH} characters; this one has {len(text):,}.")
@@ -68,9 +69,12 @@ class Calendar:
 
     def __init__(self, expression: str) -> None:
         """Raises CronSimError where `expression` does not parse or names a date no month has."""
+        if len(expression.split()) != 5:
+            # The library would take six and read the first as seconds.
+            raise CronSimError("Wrong number of fields")
         # A naive start makes the library do calendar arithmetic only; clock changes are ours, in `times`,
         # because its own handling depends on where the search starts (and may answer with a past instant).
-        self._start = CronSim(expression, datetime(2000, 1, 1))
+        self._start = CronSim(expression, _ANY_WALL)
         minute, hour = expression.split()[:2]
         self.follows_clock = minute.startswith("*") or hour.startswith("*")
 
@@ -103,7 +107,8 @@ def _reason(fields: list[str], error: str) -> str:
         return f"It would never run: no month it names has a day {_short(value)}."
     if "~" in value:
         return f"The {label} field “{_short(value)}” asks for a random value; name the {label} instead."
-    return f"The {label} field “{_short(value)}” is not valid: {allowed}, with lists, ranges and steps such as */2."
+    use = f"{allowed}, with lists, ranges and steps such as */2"
+    return f"The {label} field “{_short(value)}” is not valid: {use}."
 
 
 def _stands_alone(value: str, *, position: int) -> bool:
@@ -111,7 +116,7 @@ def _stands_alone(value: str, *, position: int) -> bool:
     fields = ["*"] * 5
     fields[position] = value
     try:
-        CronSim(" ".join(fields), datetime(2000, 1, 1))
+        CronSim(" ".join(fields), _ANY_WALL)
     except (CronSimError, AssertionError, ValueError):
         return False
     return True

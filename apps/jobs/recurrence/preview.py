@@ -50,7 +50,7 @@ def _upcoming(rule: Rule, tick: datetime, shown_in: str) -> UpcomingRun:
 
 
 def _moved_from(rule: CronRule, tick: datetime, local: datetime) -> datetime | None:
-    """The first wall reading in a gap that ends at `tick` and that the rule names, if it moves such readings."""
+    """The first reading that the rule names in a gap ending at `tick`, where it moves such readings."""
     when = calendar(rule.expression)
     if when.follows_clock or rule.dst_gap == "skip":
         return None

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import islice
+from heapq import heappop, heappush
+from itertools import count, islice
 from zoneinfo import ZoneInfo
 
 from apps.jobs.recurrence.expression import calendar
@@ -38,9 +39,10 @@ class Ticks:
 def next_after(rule: Rule, instant: datetime) -> datetime | None:
     """The first tick strictly after `instant`, in UTC, or None where there is none.
 
-    Raises ScheduleError for a cron rule whose expression or zone is not valid, ValueError for a naive instant.
+    Raises ScheduleError for a cron rule whose expression or zone is not valid, ValueError for a naive
+    instant.
     """
-    return _memoised(rule, as_utc(instant))
+    return _first_after(rule, as_utc(instant))
 
 
 def occurrences(rule: Rule, *, after: datetime, limit: int, until: datetime | None = None) -> list[datetime]:
@@ -60,15 +62,7 @@ def ticks_between(
     after, until = as_utc(after), as_utc(until)
     if isinstance(rule, IntervalRule):
         return _interval_between(rule, after, until, tail)
-    first = last = None
-    count = 0
-    kept: deque[datetime] = deque(maxlen=tail)
-    for tick in _upto(_ticks(rule, after), until):
-        if count == limit:
-            return Ticks(count, first, last, tuple(kept), truncated=True)
-        first, last, count = first or tick, tick, count + 1
-        kept.append(tick)
-    return Ticks(count, first, last, tuple(kept))
+    return _walk(rule, after, until, limit, tail)
 
 
 def _upto(ticks: Iterator[datetime], until: datetime) -> Iterator[datetime]:
@@ -79,57 +73,67 @@ def _upto(ticks: Iterator[datetime], until: datetime) -> Iterator[datetime]:
 
 
 def _ticks(rule: Rule, after: datetime) -> Iterator[datetime]:
-    # Past the memo on purpose: a long walk would push out what the dispatcher is about to ask again.
-    tick = _compute(rule, after)
-    while tick is not None:
-        yield tick
-        tick = _compute(rule, tick)
-
-
-def _compute(rule: Rule, instant: datetime) -> datetime | None:
     match rule:
         case CronRule():
-            return _cron_after(rule, instant)
+            yield from _cron_ticks(rule, after)
         case IntervalRule():
-            return _interval_tick(rule, _interval_index(rule, instant) + 1)
-        case DateRule():
-            return rule.at if rule.at > instant else None
-        case _:
-            return None
+            for index in count(_interval_index(rule, after) + 1):
+                tick = _interval_tick(rule, index)
+                if tick is None:
+                    return
+                yield tick
+        case DateRule() if rule.at > after:
+            yield rule.at
 
 
-# At midnight many jobs share few rules; the memo makes their next times one computation per rule and instant.
-_memoised = lru_cache(maxsize=16_384)(_compute)
+@lru_cache(maxsize=16_384)
+def _first_after(rule: Rule, instant: datetime) -> datetime | None:
+    # At midnight many jobs share few rules: the memo makes their next times one search per rule and instant.
+    return next(_ticks(rule, instant), None)
 
 
-def _cron_after(rule: CronRule, instant: datetime) -> datetime | None:
+@lru_cache(maxsize=1_024)
+def _walk(rule: Rule, after: datetime, until: datetime, limit: int, tail: int) -> Ticks:
+    # After an outage jobs that share a rule have missed the same ticks.
+    first = last = None
+    number = 0
+    kept: deque[datetime] = deque(maxlen=tail)
+    for tick in _upto(_ticks(rule, after), until):
+        if number == limit:
+            return Ticks(number, first, last, tuple(kept), truncated=True)
+        first, last, number = first or tick, tick, number + 1
+        kept.append(tick)
+    return Ticks(number, first, last, tuple(kept))
+
+
+def _cron_ticks(rule: CronRule, after: datetime) -> Iterator[datetime]:
     when, tz = calendar(rule.expression), zone(rule.timezone)
     gap: DstGap = "skip" if when.follows_clock else rule.dst_gap
     overlap: DstOverlap = "both" if when.follows_clock else rule.dst_overlap
+    waiting: list[datetime] = []  # a heap: second copies of repeated readings come after other first copies
+    previous = after
     try:
-        local = instant.astimezone(tz)
-        wall = local.replace(tzinfo=None, fold=0)
-        if overlap == "both" and not local.fold:
-            # In the first copy of a repeated hour, readings already passed are still to come once more.
-            wall -= repeated_for(local)
-        return _earliest(when.walls_after(wall), instant, tz, gap, overlap)
+        for wall in when.walls_after(_search_from(after, tz, overlap)):
+            found = _instants(wall, tz, gap, overlap)
+            for instant in found:
+                heappush(waiting, instant)
+            # First copies ascend with their readings, so nothing still to come is earlier than this one.
+            while found and waiting and waiting[0] <= found[0]:
+                tick = heappop(waiting)
+                if tick > previous:
+                    yield tick
+                    previous = tick
     except OverflowError:
-        return None  # the ends of the calendar
+        return  # the ends of the calendar
+    yield from (tick for tick in sorted(waiting) if tick > previous)
 
 
-def _earliest(
-    walls: Iterator[datetime], instant: datetime, tz: ZoneInfo, gap: DstGap, overlap: DstOverlap
-) -> datetime | None:
-    best: datetime | None = None
-    for wall in walls:
-        found = _instants(wall, tz, gap, overlap)
-        later = [candidate for candidate in found if candidate > instant]
-        if later and (best is None or later[0] < best):
-            best = later[0]
-        # First copies ascend with their readings, so nothing after this one can be earlier than `best`.
-        if found and found[0] > instant:
-            break
-    return best
+def _search_from(after: datetime, tz: ZoneInfo, overlap: DstOverlap) -> datetime:
+    """The wall reading after which every tick later than `after` is found."""
+    local = after.astimezone(tz)
+    wall = local.replace(tzinfo=None, fold=0)
+    # In the first copy of a repeated hour, readings already passed are still to come once more.
+    return wall - repeated_for(local) if overlap == "both" and not local.fold else wall
 
 
 def _instants(wall: datetime, tz: ZoneInfo, gap: DstGap, overlap: DstOverlap) -> tuple[datetime, ...]:

@@ -1,21 +1,18 @@
 """Raw fields, as an API or a form hands them over, to a rule; or a sentence a person understands.
 
-Field names are those of `jobs.Job`. Nothing here repeats long input back: a sentence quotes a short field at most.
+Field names are those of `jobs.Job`. A sentence quotes a short field at most, never long input.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
-from typing import cast
 
 from apps.jobs.recurrence.errors import ScheduleError
 from apps.jobs.recurrence.expression import calendar, canonical
 from apps.jobs.recurrence.rules import (
     CronRule,
     DateRule,
-    DstGap,
-    DstOverlap,
     IntervalRule,
     ManualRule,
     Rule,
@@ -67,7 +64,7 @@ def validate(
         case "interval":
             return _interval(interval_seconds, anchor_at, now, min_interval_seconds)
         case "date":
-            return _date(run_date, now, allow_past)
+            return _date(run_date, now, allow_past=allow_past)
         case "manual":
             return ManualRule()
     raise ScheduleError("trigger_type", "The trigger is one of cron, interval, date or manual.")
@@ -90,11 +87,11 @@ def validate_cron(
     rule = CronRule(
         canonical(_text("cron_expression", cron_expression)),
         zone(_text("timezone", timezone)).key,
-        cast("DstGap", dst_gap),
-        cast("DstOverlap", dst_overlap),
+        dst_gap,
+        dst_overlap,
     )
     if next_after(rule, now) is None:
-        raise ScheduleError("cron_expression", "It would never run: no date in the next fifty years matches it.")
+        raise ScheduleError("cron_expression", "It would never run: no date in fifty years matches it.")
     _refuse_too_often("cron_expression", _smallest_gap(rule, now), min_interval_seconds)
     return rule
 
@@ -112,17 +109,18 @@ def _interval(seconds: object, anchor: object, now: datetime, least: int) -> Int
     start = as_utc(now) if anchor in (None, "") else _instant("anchor_at", anchor)
     rule = IntervalRule(seconds, start.replace(microsecond=0))
     if next_after(rule, now) is None:
-        raise ScheduleError("anchor_at", "It would never run: its first time lies past the end of the calendar.")
+        raise ScheduleError("anchor_at", "It would never run: it starts past the end of the calendar.")
     return rule
 
 
-def _date(at: object, now: datetime, allow_past: bool) -> DateRule:
+def _date(at: object, now: datetime, *, allow_past: bool) -> DateRule:
     if at in (None, ""):
         raise ScheduleError("run_date", "A date is needed, such as 2030-05-01T09:00:00+02:00.")
     rule = DateRule(_instant("run_date", at))
     if rule.at <= now and not allow_past:
+        today = plain_time(as_utc(now))
         raise ScheduleError(
-            "run_date", f"{plain_time(rule.at)} has passed: it is {plain_time(as_utc(now))} now. Pick a later time."
+            "run_date", f"{plain_time(rule.at)} has passed: it is {today}. Pick a later time."
         )
     return rule
 
@@ -150,7 +148,7 @@ def _instant(field: str, value: object) -> datetime:
 
 
 def _smallest_gap(rule: CronRule, now: datetime) -> int | None:
-    """Seconds between the closest two of the next ticks, by the wall clock; None where a second is years away.
+    """Seconds between the closest two of the next ticks, by the wall clock; None where no second is near.
 
     By the wall clock because a clock change may push two ticks together once a year, and the answer must not
     depend on the season in which a job is saved.

@@ -21,7 +21,7 @@ def describe(rule: Rule) -> str:
         case CronRule():
             return f"{_cron(rule.expression) or f'Cron {rule.expression}'} ({rule.timezone})"
         case IntervalRule():
-            return f"Every {duration(rule.seconds, one='')}"
+            return f"Every {duration(rule.seconds)}"
         case DateRule():
             return f"Once, on {plain_time(rule.at)}"
         case _:
@@ -33,12 +33,12 @@ def plain_time(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant.second else f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
-def duration(seconds: int, *, one: str = "1 ") -> str:
-    """The largest unit that divides `seconds`: “90 seconds”, “15 minutes”; `one` stands before a single unit."""
+def duration(seconds: int) -> str:
+    """In the largest unit that divides `seconds`, to follow “every”: “90 seconds”, “15 minutes”, “hour”."""
     # A day of elapsed time is not a calendar day, so 24 hours are not called one.
     size, unit = next((s, u) for s, u in _UNITS if seconds % s == 0 and (u != "day" or seconds > s))
     count = seconds // size
-    return f"{one}{unit}" if count == 1 else f"{count} {unit}s"
+    return unit if count == 1 else f"{count} {unit}s"
 
 
 def _cron(expression: str) -> str | None:

@@ -84,5 +84,6 @@ def _jump(low: datetime, high: datetime, tz: ZoneInfo) -> datetime:
 
 def _offset(local: datetime) -> timedelta:
     offset = local.utcoffset()
-    assert offset is not None, "callers pass aware datetimes"
+    if offset is None:
+        raise ValueError("a local time needs its zone")
     return offset
