@@ -47,22 +47,26 @@ def isolation_holds(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
     for alias in databases or []:
         with connections[alias].cursor() as cursor:
             cursor.execute(_ROLE)
-            role, is_super, bypasses = cursor.fetchone()
-            if is_super or bypasses:
-                what = "a superuser" if is_super else "a role with BYPASSRLS"
-                messages.append(
-                    Critical(
-                        f"The database role {role!r} is {what}: row security would not apply to it.",
-                        hint="Connect as a role created with NOSUPERUSER NOBYPASSRLS.",
-                        id="scheduler.E001",
-                    )
-                )
+            messages.extend(_of_role(*cursor.fetchone()))
             cursor.execute(_TABLES)
             for table, forced, is_partition, policies in cursor.fetchall():
                 if table in WITHOUT_ROW_SECURITY:
                     continue
                 messages.extend(_of_table(table, forced, is_partition, policies))
     return messages
+
+
+def _of_role(role: str, is_superuser: bool, bypasses: bool) -> list[CheckMessage]:
+    if not (is_superuser or bypasses):
+        return []
+    what = "a superuser" if is_superuser else "a role with BYPASSRLS"
+    return [
+        Critical(
+            f"The database role {role!r} is {what}: row security would not apply to it.",
+            hint="Connect as a role created with NOSUPERUSER NOBYPASSRLS.",
+            id="scheduler.E001",
+        )
+    ]
 
 
 def _of_table(table: str, forced: bool, is_partition: bool, policies: int) -> list[CheckMessage]:

@@ -1,0 +1,1 @@
+"""What the isolation tests share: a row of every kind for a tenant, and the routes with who may use them."""
