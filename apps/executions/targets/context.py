@@ -57,7 +57,10 @@ class TargetResult:
 
 
 class TargetFailed(Exception):
-    """Raised by a target to fail in its own words: `message`, and how to go on (`permanent`, `retry_after` seconds)."""
+    """Raised by a target to fail in its own words, and to say how to go on (`permanent`, `retry_after` seconds).
+
+    On-call reads `message` in the ledger: it quotes nothing of the tenant's. Only the tenant reads `result`.
+    """
 
     def __init__(
         self, message: str, *, permanent: bool = False, retry_after: float | None = None, result: Any = None

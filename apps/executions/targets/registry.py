@@ -20,7 +20,7 @@ class UnknownTask(LookupError):
     """No task of that name is registered."""
 
 
-class DuplicateTask(ValueError):
+class DuplicateTaskError(ValueError):
     """Two functions want the same name."""
 
 
@@ -56,7 +56,7 @@ def task(
 
     `async def f(params, context, resources)` runs in the worker's event loop and must not block it;
     `def f(params, context)` runs in a process that is killed on timeout, and so must sit at a module's top level.
-    Raises DuplicateTask, or ValueError for a bad name or a function that no other process could import.
+    Raises DuplicateTaskError, or ValueError for a bad name or a function that no other process could import.
     """
 
     def register(function: Function) -> Function:
@@ -64,9 +64,11 @@ def task(
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no task name: lower-case letters, digits, '_', '.' and '-' only")
         if name in _tasks:
-            raise DuplicateTask(f"the task {name!r} is registered already, by {_tasks[name].path}")
+            raise DuplicateTaskError(f"the task {name!r} is registered already, by {_tasks[name].path}")
         if not is_async and "<" in function.__qualname__:
-            raise ValueError(f"{function.__qualname__} runs in a process of its own, which could not import it")
+            raise ValueError(
+                f"{function.__qualname__} runs in a process of its own, which could not import it"
+            )
         _tasks[name] = TaskDefinition(
             name=name,
             function=function,

@@ -9,13 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from apps.executions.targets.ssrf import AddressPolicy, EgressRefused
+from apps.executions.targets.ssrf import AddressPolicy, EgressRefusedError
 
 Lookup = Callable[[str, int, socket.AddressFamily], list[tuple[socket.AddressFamily, str]]]
 DNS_THREADS = 16
 
 
-def system_lookup(host: str, port: int, family: socket.AddressFamily) -> list[tuple[socket.AddressFamily, str]]:
+def system_lookup(
+    host: str, port: int, family: socket.AddressFamily
+) -> list[tuple[socket.AddressFamily, str]]:
     """The system's answer: (family, numeric address) pairs. Raises OSError."""
     answers = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
     return [(found, str(address[0])) for found, _type, _proto, _name, address in answers]
@@ -32,12 +34,12 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The permitted addresses of the host. Raises EgressRefused when there are none among its answers."""
+        """The permitted addresses of the host. Raises EgressRefusedError when there are none among its answers."""
         loop = asyncio.get_running_loop()
         answers = await loop.run_in_executor(self._threads, self._lookup, host, port, family)
         permitted = [(found, address) for found, address in answers if self._policy.permits(address, port)]
         if not permitted:
-            raise EgressRefused(f"{host} on port {port} is not a place that may be called from here")
+            raise EgressRefusedError(f"{host} on port {port} is not a place that may be called from here")
         return [
             ResolveResult(
                 hostname=host,

@@ -28,11 +28,13 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 
 # No allow-list reaches these: credentials of the machine are handed out there (AWS, GCP, Azure, Oracle, Alibaba).
-METADATA = _networks("169.254.169.254 169.254.170.2 168.63.129.16 100.100.100.200 192.0.0.192 fd00:ec2::254 fd20:ce::254")
+METADATA = _networks(
+    "169.254.169.254 169.254.170.2 168.63.129.16 100.100.100.200 192.0.0.192 fd00:ec2::254 fd20:ce::254"
+)
 SPECIAL_V4 = _networks(
-    "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.31.196.0/24"
-    " 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24"
-    " 224.0.0.0/4 240.0.0.0/4"
+    "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"
+    " 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15"
+    " 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4"
 )
 # All that is global in IPv6 today lies in 2000::/3; the rest (mapped, NAT64, site-local, multicast …) falls outside.
 GLOBAL_V6 = IPv6Network("2000::/3")
@@ -42,7 +44,7 @@ _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
-class EgressRefused(OSError):
+class EgressRefusedError(OSError):
     """A request may not go there. The text names the host as it was written, never an address it resolved to.
 
     An OSError, so that a refusal at connect time travels the road of any failed connection.
@@ -81,8 +83,9 @@ def _is_ordinary(ip: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """The operator's rules: `allowed_networks` may be called on any port though they are special, `refused_networks`
-    never (a NAT64 prefix of one's own, the public addresses of one's own machines); everything else by the rule above."""
+    """The operator's rules. `allowed_networks` may be called on any port, though they are special; `refused_networks`
+    never (a NAT64 prefix of one's own, the public addresses of one's own machines); the rest goes by the rule above.
+    """
 
     allowed_networks: tuple[Network, ...] = ()
     refused_networks: tuple[Network, ...] = ()
@@ -92,8 +95,12 @@ class AddressPolicy:
     def from_settings(cls) -> AddressPolicy:
         """Reads EGRESS_ALLOWED_NETWORKS, EGRESS_REFUSED_NETWORKS (CIDR strings) and EGRESS_ALLOWED_PORTS."""
         return cls(
-            allowed_networks=tuple(ip_network(cidr) for cidr in getattr(settings, "EGRESS_ALLOWED_NETWORKS", ())),
-            refused_networks=tuple(ip_network(cidr) for cidr in getattr(settings, "EGRESS_REFUSED_NETWORKS", ())),
+            allowed_networks=tuple(
+                ip_network(cidr) for cidr in getattr(settings, "EGRESS_ALLOWED_NETWORKS", ())
+            ),
+            refused_networks=tuple(
+                ip_network(cidr) for cidr in getattr(settings, "EGRESS_REFUSED_NETWORKS", ())
+            ),
             allowed_ports=frozenset(
                 int(port) for port in getattr(settings, "EGRESS_ALLOWED_PORTS", None) or DEFAULT_PORTS
             ),
@@ -120,28 +127,30 @@ class AddressPolicy:
         return _within(ip, self.allowed_networks) or _is_ordinary(ip)
 
     def check_address(self, address: str, port: int, *, host: str | None = None) -> None:
-        """Raises EgressRefused, in the name of `host` where the address came from resolving one."""
+        """Raises EgressRefusedError, in the name of `host` where the address came from resolving one."""
         if not self.permits(address, port):
-            raise EgressRefused(f"{host or address} on port {port} is not a place that may be called from here")
+            raise EgressRefusedError(
+                f"{host or address} on port {port} is not a place that may be called from here"
+            )
 
     def check_url(self, text: str) -> URL:
-        """The URL as it may be requested: host in ASCII without a trailing dot, no fragment. Raises EgressRefused.
+        """The URL as it may be requested: host in ASCII without a trailing dot, no fragment. Raises EgressRefusedError.
 
         A name passes here by its form; the addresses behind it are checked when it is resolved and again on connect.
         """
         if len(text) > MAX_URL_LENGTH:
-            raise EgressRefused(f"the URL is longer than {MAX_URL_LENGTH} characters")
+            raise EgressRefusedError(f"the URL is longer than {MAX_URL_LENGTH} characters")
         if re.search(r"[\x00-\x20\x7f\\]", text):
-            raise EgressRefused("the URL holds a blank, a control character or a backslash")
+            raise EgressRefusedError("the URL holds a blank, a control character or a backslash")
         try:
             url = URL(text)
             host, port = (url.raw_host or "").lower(), url.port
         except (ValueError, UnicodeError) as error:
-            raise EgressRefused(f"this is not a URL: {error}") from None
+            raise EgressRefusedError(f"this is not a URL: {error}") from None
         if url.scheme not in ("http", "https") or not host or not port:
-            raise EgressRefused("the URL must start with http:// or https:// and name a host")
+            raise EgressRefusedError("the URL must start with http:// or https:// and name a host")
         if "@" in url.raw_authority:
-            raise EgressRefused("the URL must not hold a user name or a password")
+            raise EgressRefusedError("the URL must not hold a user name or a password")
         literal = host if ":" in host else host.removesuffix(".")
         try:
             ip_address(literal)
@@ -155,8 +164,10 @@ class AddressPolicy:
         labels = host.split(".")
         # Resolvers read 2130706433, 0x7f.1 and 0177.0.0.1 as addresses; a name never ends in a number (WHATWG URL).
         if _NUMERIC_LABEL.fullmatch(labels[-1]):
-            raise EgressRefused(f"{host} is neither a host name nor an address in its usual form")
+            raise EgressRefusedError(f"{host} is neither a host name nor an address in its usual form")
         if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-            raise EgressRefused(f"{host[:80]} is not a host name")
+            raise EgressRefusedError(f"{host[:80]} is not a host name")
         if port not in self.allowed_ports and not self.allowed_networks:
-            raise EgressRefused(f"port {port} may not be called; allowed are {sorted(self.allowed_ports)}")
+            raise EgressRefusedError(
+                f"port {port} may not be called; allowed are {sorted(self.allowed_ports)}"
+            )

@@ -18,11 +18,11 @@ KEY_BYTES = range(24, 65)
 TOLERANCE_SECONDS = 300
 
 
-class InvalidSecret(ValueError):
+class SecretError(ValueError):
     """Not `whsec_` and the base64 of 24 to 64 bytes. The text never holds the secret."""
 
 
-class SignatureInvalid(ValueError):
+class SignatureError(ValueError):
     """The message is not what the holder of a secret sent, or not of the last five minutes."""
 
 
@@ -32,14 +32,14 @@ def generate_secret() -> str:
 
 
 def secret_key(secret: str) -> bytes:
-    """The bytes of a secret. Raises InvalidSecret."""
+    """The bytes of a secret. Raises SecretError."""
     encoded = secret.removeprefix(PREFIX)
     try:
         key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidSecret("a signing secret is whsec_ and base64") from None
+        raise SecretError("a signing secret is whsec_ and base64") from None
     if len(key) not in KEY_BYTES:
-        raise InvalidSecret("a signing secret holds 24 to 64 bytes")
+        raise SecretError("a signing secret holds 24 to 64 bytes")
     return key
 
 
@@ -51,7 +51,7 @@ def _signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str
 def sign(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """The three header fields. One signature for each secret, so that receivers can rotate at leisure.
 
-    `timestamp` is in seconds since the epoch and of the attempt; `message_id` is of the execution. Raises InvalidSecret.
+    `timestamp` is the attempt's, in seconds since 1970; `message_id` is the execution's. Raises SecretError.
     """
     return {
         "webhook-id": message_id,
@@ -60,15 +60,17 @@ def sign(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -
     }
 
 
-def verify(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, *, now: float | None = None) -> None:
-    """What a receiver does with the exact bytes it got. Raises SignatureInvalid; replays are told by `webhook-id`."""
+def verify(
+    secrets: Sequence[str], headers: Mapping[str, str], body: bytes, *, now: float | None = None
+) -> None:
+    """What a receiver does with the exact bytes it got. Raises SignatureError; replays are told by `webhook-id`."""
     fields = {name.lower(): value for name, value in headers.items()}
     message_id, stamp = fields.get("webhook-id", ""), fields.get("webhook-timestamp", "")
     given = fields.get("webhook-signature", "").split(" ")
     if not message_id or not re.fullmatch(r"[0-9]{1,12}", stamp):
-        raise SignatureInvalid("a header is missing or malformed")
+        raise SignatureError("a header is missing or malformed")
     if abs((time.time() if now is None else now) - int(stamp)) > TOLERANCE_SECONDS:
-        raise SignatureInvalid("the timestamp is more than five minutes off")
+        raise SignatureError("the timestamp is more than five minutes off")
     matched = False
     for secret in secrets:
         expected = _signature(secret, message_id, int(stamp), body).encode()
@@ -76,7 +78,7 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, *, n
         for signature in given:
             matched |= hmac.compare_digest(expected, signature.encode("utf-8", "replace"))
     if not matched:
-        raise SignatureInvalid("no signature matches")
+        raise SignatureError("no signature matches")
 
 
 def delivery_headers(context: ExecutionContext) -> dict[str, str]:

@@ -1,0 +1,119 @@
+"""The built-in tasks. Their failures are sentences of ours; what the server said is in the result, for the tenant."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from apps.executions.targets import webhooks
+from apps.executions.targets.builtin_params import HttpCheckParams, HttpRequestParams
+from apps.executions.targets.context import ExecutionContext, Resources, TargetFailed, TargetResult
+from apps.executions.targets.http import HttpResponse
+from apps.executions.targets.registry import task
+
+GONE = 410
+MAX_RETRY_AFTER = 86_400.0
+
+
+@task("http_request", params=HttpRequestParams, title="HTTP request", category="http", public=True)
+async def http_request(
+    params: dict[str, Any], context: ExecutionContext, resources: Resources
+) -> TargetResult:
+    """Send a request, signed when it goes to the tenant's endpoint or names a secret. 410 fails for good."""
+    url, secrets = _destination(params, resources)
+    body, content_type = _body(params, context)
+    headers: dict[str, str] = params["headers"]
+    own = webhooks.delivery_headers(context)
+    if content_type and not any(name.lower() == "content-type" for name in headers):
+        own["content-type"] = content_type
+    if secrets:
+        try:
+            own |= webhooks.sign(secrets, context.message_id, int(time.time()), body or b"")
+        except webhooks.SecretError as error:
+            raise TargetFailed(str(error), permanent=True) from None
+    response = await resources.http.request(
+        params["method"], url, timeout=context.timeout_seconds, headers=headers, own_headers=own, body=body
+    )
+    result = {
+        "status": response.status,
+        "elapsed_ms": response.elapsed_ms,
+        "content_type": response.headers.get("content-type", ""),
+        "body": response.body.decode("utf-8", "replace"),
+        "truncated": response.truncated,
+    }
+    return _judged(response, params.get("expected_status"), result)
+
+
+@task("http_check", params=HttpCheckParams, title="HTTP check", category="http", public=True)
+async def http_check(params: dict[str, Any], context: ExecutionContext, resources: Resources) -> TargetResult:
+    """Ask for a page; its status, its latency in milliseconds and the days its certificate has left."""
+    response = await resources.http.request(params["method"], params["url"], timeout=context.timeout_seconds)
+    left = response.certificate_expires_at
+    days = None if left is None else (left - datetime.now(UTC)).days
+    result = {"status": response.status, "latency_ms": response.elapsed_ms, "tls_days_left": days}
+    minimum = params.get("min_tls_days")
+    if minimum is not None and (days is None or days < minimum):
+        return TargetResult("failed", result, f"the certificate has {days} days left, fewer than {minimum}")
+    return _judged(response, params.get("expected_status"), result)
+
+
+def _destination(params: dict[str, Any], resources: Resources) -> tuple[str, list[str]]:
+    endpoint = resources.endpoint
+    url = params.get("url") or (endpoint.url if endpoint else "")
+    if not url:
+        raise TargetFailed("the job names no URL and the tenant has no endpoint", permanent=True)
+    secrets = endpoint.secrets if endpoint and url == endpoint.url else []
+    if "secret" in params:
+        secrets = resources.secrets.get(params["secret"], [])
+        if not secrets:
+            raise TargetFailed("the job signs with a secret that does not exist", permanent=True)
+    return url, secrets
+
+
+def _body(params: dict[str, Any], context: ExecutionContext) -> tuple[bytes | None, str]:
+    """The exact bytes that are signed and sent. A POST, PUT or PATCH without content says which execution it is."""
+    if "body" in params:
+        return params["body"].encode(), "text/plain; charset=utf-8"
+    if "json" in params:
+        content = params["json"]
+    elif params["method"] in ("POST", "PUT", "PATCH"):
+        content = {
+            "execution_id": str(context.execution_id),
+            "job_id": None if context.job_id is None else str(context.job_id),
+            "job_name": context.job_name,
+            "scheduled_for": context.scheduled_for.isoformat(),
+            "attempt": context.attempt,
+        }
+    else:
+        return None, ""
+    return json.dumps(content, separators=(",", ":")).encode(), "application/json"
+
+
+def _judged(response: HttpResponse, expected: list[int] | None, result: dict[str, Any]) -> TargetResult:
+    status = response.status
+    if status in expected if expected else 200 <= status < 300:
+        return TargetResult("ok", result)
+    wanted = ", ".join(map(str, expected)) if expected else "200 to 299"
+    sentence = f"the server answered {status}, expected {wanted}"
+    if 300 <= status < 400:
+        sentence += "; redirects are not followed"
+    delay = retry_after(response.headers, datetime.now(UTC))
+    return TargetResult("failed", result, sentence, retry_after=delay, permanent=status == GONE)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds to wait as the server asks (RFC 9110, 10.2.3: seconds or a date), at most a day; None if it does not."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:12]), MAX_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max(0.0, (moment - now).total_seconds()), MAX_RETRY_AFTER)
