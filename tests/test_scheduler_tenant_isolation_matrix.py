@@ -1,23 +1,19 @@
-"""Matrix B, the database's half: what one tenant's session sees of another's rows, and what survives abuse."""
+"""Matrix B: what one tenant sees of another, in raw SQL and over HTTP."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
-import psycopg
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.core.checks import Critical
-from django.db import DatabaseError, InternalError, ProgrammingError, connection, transaction
+from django.db import DatabaseError, ProgrammingError, connection, transaction
+from django.test import Client
 
 from apps.jobs.models import Job
-from apps.tenants.context import all_tenants_scope, current_schema_name, tenant_scope
+from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Tenant
-from scheduler_saas import checks
-from tests.conftest import database_url
+from tests.isolation.callers import by_key, closed_callers, sender
 from tests.isolation.raw import partitions, protected_tables, rows, tenant_column, tenant_value
-from tests.isolation.seeds import seed
+from tests.isolation.routes import ROUTES
+from tests.isolation.seeds import canary, seed
+from tests.isolation.urlconf import offered_methods
 
 
 @pytest.fixture
@@ -133,146 +129,94 @@ def test_a_child_cannot_point_at_another_tenants_parent(seeded, acme, bravo):
                 cursor.execute(f"UPDATE {table} SET job_id = %s", [foreign])
 
 
-# -- the scope of a connection -------------------------------------------------------------------------------------
+# -- over HTTP -----------------------------------------------------------------------------------------------------
 
 
-def test_a_scope_ends_with_its_block_whatever_happens(seeded, acme, bravo):
-    with pytest.raises(ZeroDivisionError), tenant_scope(acme):
-        with tenant_scope(bravo):
-            assert {job.tenant_id for job in Job.objects.all()} == {bravo.pk}
-        assert {job.tenant_id for job in Job.objects.all()} == {acme.pk}
-        raise ZeroDivisionError
-    assert current_schema_name() == "public"
-    assert Job.objects.count() == 0
+@pytest.fixture
+def objects(seeded):
+    """The ids that a route's path names: Acme's, of Alice."""
+    return seeded["acme"]
 
 
-def test_rolled_back_scopes_and_savepoints(seeded, acme, bravo):
-    """A setting made inside a transaction goes when that is rolled back; the next query must not notice."""
-    for tenant in (acme, bravo) * 25:
-        with pytest.raises(ZeroDivisionError), transaction.atomic(), tenant_scope(tenant):
-            assert {job.tenant_id for job in Job.objects.all()} == {tenant.pk}
-            with pytest.raises(DatabaseError), transaction.atomic(), all_tenants_scope():
-                rows("SELECT 1/0")
-            assert {job.tenant_id for job in Job.objects.all()} == {tenant.pk}
-            raise ZeroDivisionError
-        assert Job.objects.count() == 0
-        with tenant_scope(bravo if tenant is acme else acme):
-            assert tenant.pk not in {job.tenant_id for job in Job.objects.all()}
+def test_every_route_and_method_has_a_row():
+    """A new route without a row in the table fails here."""
+    offered = {(name, method) for name, methods in offered_methods().items() for method in methods}
+    assert offered == {(route.name, route.method) for route in ROUTES}
 
 
-def test_another_thread_starts_outside_every_tenant(live_db, acme, cast):
-    seed(acme, cast.alice)
-
-    def count() -> int:
-        try:
-            return Job.objects.count()
-        finally:
-            connection.close()
-
-    with tenant_scope(acme):
-        assert Job.objects.count() == 1
-        with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(count).result() == 0
-        hop = async_to_sync(sync_to_async(count, thread_sensitive=False))
-        assert hop() == 0
-        assert Job.objects.count() == 1
-
-
-def test_cancelled_statements_never_show_another_tenant(live_db, acme, bravo, cast, other_cast):
-    """A statement that sets the scope may be cancelled like any other; the query behind it must then not run."""
-    seed(acme, cast.alice)
-    seed(bravo, other_cast.alice)
-    connection.ensure_connection()
-    stop = threading.Event()
-    pid = [rows("SELECT pg_backend_pid()")[0][0]]
-
-    def spam() -> None:
-        with psycopg.connect(database_url(), autocommit=True) as session:
-            while not stop.is_set():
-                session.execute("SELECT pg_cancel_backend(%s)", pid)
-
-    thread = threading.Thread(target=spam)
-    thread.start()
-    foreign = answered = cancelled = 0
-    try:
-        while answered < 20_000:
-            tenant = acme if (answered + cancelled) % 2 else bravo
-            try:
-                with tenant_scope(tenant):
-                    if answered % 3:
-                        seen = rows("SELECT tenant_id FROM jobs_job")
-                    else:
-                        with transaction.atomic():
-                            seen = rows("SELECT tenant_id FROM jobs_job")
-            except DatabaseError:
-                cancelled += 1
-                continue
-            finally:
-                if connection.connection is not None:
-                    pid[0] = connection.connection.info.backend_pid
-            answered += 1
-            foreign += [row[0] for row in seen] != [tenant.pk]
-    finally:
-        stop.set()
-        thread.join()
-    assert cancelled > 100, "the spam hit nothing, so this proved nothing"
-    assert foreign == 0
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("caller", ["owner", "admin", "member", "viewer", "elsewhere"])
+def test_who_gets_what(objects, cast, other_cast, route, caller):
+    people = {"owner": cast.alice, "admin": cast.ann, "member": cast.bob, "viewer": cast.vic}
+    send = (
+        by_key(other_cast.alice, other_cast.host)
+        if caller == "elsewhere"
+        else by_key(people[caller], cast.host)
+    )
+    response = send(route.method, route.path.format(**objects), route.body)
+    assert response.status_code == getattr(route, caller), response.content
+    if caller not in ("owner", "admin"):
+        assert canary(cast.tenant).encode() not in response.content
+    if response.status_code >= 400 and route.name != "health":
+        assert response.json()["detail"]
 
 
-def test_a_scope_that_was_not_applied_closes_the_connection(live_db, acme):
-    """The search path fails to apply: nothing runs on that connection any more."""
-    with tenant_scope(acme):
-        assert Tenant.objects.count() == 1
-    broken = Tenant(schema_name="x" * 63)
-    with tenant_scope(broken):
-        connection.ensure_connection()
-        with psycopg.connect(database_url(), autocommit=True) as session:
-            pid = connection.connection.info.backend_pid
-            session.execute("SELECT pg_terminate_backend(%s)", [pid])
-        with pytest.raises(DatabaseError):
-            Tenant.objects.count()
-        assert connection.connection is None
-    assert Tenant.objects.count() == 0
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_everyone_else_is_turned_away(objects, cast, other_cast, route):
+    for kind, (send, status) in closed_callers(cast, other_cast).items():
+        response = send(route.method, route.path.format(**objects), route.body)
+        assert response.status_code == status, (kind, response.content)
+        assert response.json()["detail"], kind
+        assert canary(cast.tenant).encode() not in response.content
 
 
-# -- what the system checks refuse ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", ["execution-logs", "event-history", "jobs"])
+@pytest.mark.parametrize(
+    "query",
+    ["user_id={user}", "job_id={job}", "search=canary", "limit=500", "status=failed", "offset=0&limit=1"],
+)
+def test_filters_of_one_tenant_never_reach_another(objects, cast, other_cast, path, query):
+    send = by_key(other_cast.alice, other_cast.host)
+    response = send("GET", f"{path}?{query.format(user=cast.alice.user_id, **objects)}")
+    assert response.status_code in (200, 400), response.content
+    assert canary(cast.tenant).encode() not in response.content
 
 
-def _messages() -> list[str]:
-    return [f"{message.id}" for message in checks.isolation_holds(databases=["default"])]
+def test_a_cursor_of_one_tenant_is_no_way_into_another(objects, cast, other_cast):
+    mine, theirs = by_key(cast.alice, cast.host), by_key(other_cast.alice, other_cast.host)
+    for _ in range(3):
+        assert mine("POST", "jobs", ROUTES[1].body).status_code == 201
+    cursor = mine("GET", "jobs?limit=1").json()["next_cursor"]
+    response = theirs("GET", f"jobs?limit=500&cursor={cursor}")
+    assert response.status_code == 200
+    assert canary(cast.tenant).encode() not in response.content
+    assert "made here" not in response.content.decode()
 
 
-def test_the_database_as_migrated_passes_the_checks(db):
-    assert _messages() == []
+def test_on_the_api_host_the_key_names_the_tenant(objects, cast, other_cast):
+    mine, theirs = by_key(cast.alice, "api.localhost"), by_key(other_cast.alice, "api.localhost")
+    path = f"jobs/{objects['job']}"
+    assert mine("GET", path).status_code == 200
+    assert theirs("GET", path).status_code == 404
+    assert sender("api.localhost")("GET", path).status_code == 401
 
 
-def test_a_shared_table_or_partition_without_row_security_is_refused(db):
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE forgotten (id int, tenant_id bigint)")
-        assert _messages() == ["scheduler.E002"]
-        cursor.execute("ALTER TABLE forgotten ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
-        assert _messages() == ["scheduler.E004"]
-        cursor.execute("DROP TABLE forgotten")
-        cursor.execute(
-            "CREATE TABLE late PARTITION OF executions_attempt FOR VALUES FROM ('1999-01-01') TO ('1999-01-02')"
-        )
-        assert _messages() == ["scheduler.E002"]
-        cursor.execute("ALTER TABLE late ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
-        assert _messages() == []
-        cursor.execute("CREATE POLICY open ON late USING (true)")
-        assert _messages() == ["scheduler.E003"]
+def test_the_admin_is_not_on_a_tenants_host(objects, cast):
+    client = Client()
+    for path in ("/admin/", "/admin/login/", "/admin/jobs/job/"):
+        assert client.get(path, headers={"host": cast.host}).status_code == 404
 
 
-def test_a_role_that_row_security_does_not_bind_is_refused(db):
-    for attributes in ((True, False), (False, True)):
-        found = checks._of_role("postgres", *attributes)
-        assert [message.id for message in found] == ["scheduler.E001"]
-        assert isinstance(found[0], Critical)
-    assert checks._of_role("scheduler", False, False) == []
+def test_probes_answer_on_any_host(db):
+    client = Client()
+    for host in ("nowhere.example", "acme.localhost", "localhost"):
+        assert client.get("/healthz", headers={"host": host}).status_code == 200
+        assert client.get("/readyz", headers={"host": host}).status_code == 200
 
 
-def test_the_session_of_a_get_cannot_write(db, acme):
-    with tenant_scope(acme), pytest.raises(InternalError, match="read-only"), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION READ ONLY")
-        Job.objects.create(tenant=acme, name="x", trigger_type="manual", target="t", task_type="t")
+def test_a_suspended_tenant_is_told_so(objects, cast, acme):
+    with all_tenants_scope():
+        Tenant.objects.filter(pk=acme.pk).update(status="suspended")
+    response = by_key(cast.alice, cast.host)("GET", "jobs")
+    assert response.status_code == 403
+    assert "suspended" in response.json()["detail"]

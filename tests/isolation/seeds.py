@@ -20,6 +20,7 @@ from apps.jobs.models import Cursor, Job
 from apps.leadership.models import SchedulerEvent
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import AuditEntry, Membership, UserIdentity
+from apps.vault.services import content_put
 
 
 def canary(tenant: Any) -> str:
@@ -38,7 +39,7 @@ def seed(tenant: Any, owner: Membership) -> dict[str, int]:
         "scheduled_for": at,
         "run_at": at,
         "task_type": text,
-        "target": "tests.noop",
+        "target": "http_check",
     }
     with all_tenants_scope():
         job = Job.objects.create(
@@ -46,7 +47,7 @@ def seed(tenant: Any, owner: Membership) -> dict[str, int]:
             name=text,
             user_id=owner.user_id,
             trigger_type="manual",
-            target="tests.noop",
+            target="http_check",
             task_type=text,
         )
         Cursor.objects.create(job=job, tenant=tenant, failure_reason=text)
@@ -108,6 +109,7 @@ def seed(tenant: Any, owner: Membership) -> dict[str, int]:
         )
         TenantTotals.objects.create(tenant=tenant, check_cycles=1)
     with tenant_scope(tenant):
+        content_put(job_id=job.pk, version=1, content={"url": "https://example.com/", "headers": {"x": text}})
         ExecutionOutput.objects.create(
             execution_id=done_id, tenant=tenant, scheduled_for=at, result={"said": text}, error_text=text
         )

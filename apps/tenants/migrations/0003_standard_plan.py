@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(
             "INSERT INTO tenants_plan (name, max_jobs, min_interval_seconds, max_timeout_seconds, retention_days,"
-            " allowed_tasks) VALUES ('standard', 1000, 60, 3600, 30, '{*}')",
+            " allowed_tasks) VALUES ('standard', 1000, 60, 3600, 30, '{}')",
             "DELETE FROM tenants_plan WHERE name = 'standard'",
         )
     ]
