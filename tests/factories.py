@@ -62,6 +62,7 @@ def make_job(tenant: Tenant, **fields: Any) -> Any:
     from apps.jobs.specs import JobSpec, TriggerSpec
 
     fields.setdefault("name", "a job")
-    fields.setdefault("trigger", TriggerSpec(type="cron", expression="*/5 * * * *"))
-    fields.setdefault("target", "tests.noop")
+    fields.setdefault("trigger", TriggerSpec.cron("*/5 * * * *"))
+    fields.setdefault("target", "http_check")
+    fields.setdefault("payload", {"url": "https://example.com/"})
     return jobs.job_create(tenant=tenant, spec=JobSpec(**fields), actor="tests")

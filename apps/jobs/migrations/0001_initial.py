@@ -6,92 +6,180 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('external_key', models.CharField(max_length=200, null=True)),
-                ('user_id', models.CharField(max_length=200, null=True)),
-                ('legacy_user_id', models.BigIntegerField(null=True)),
-                ('version', models.IntegerField(db_default=1)),
-                ('trigger_type', models.CharField(choices=[('cron', 'Cron'), ('interval', 'Interval'), ('date', 'Date'), ('manual', 'Manual')], max_length=10)),
-                ('cron_expression', models.CharField(blank=True, db_default='', max_length=256)),
-                ('timezone', models.CharField(db_default='UTC', max_length=64)),
-                ('interval_seconds', models.PositiveIntegerField(null=True)),
-                ('anchor_at', models.DateTimeField(null=True)),
-                ('run_date', models.DateTimeField(null=True)),
-                ('dst_gap', models.CharField(choices=[('next_valid', 'Next Valid'), ('skip', 'Skip')], db_default='next_valid', max_length=10)),
-                ('dst_overlap', models.CharField(choices=[('first', 'First'), ('both', 'Both')], db_default='first', max_length=10)),
-                ('target', models.CharField(max_length=200)),
-                ('task_type', models.CharField(max_length=200)),
-                ('task_category', models.CharField(db_default='general', max_length=100)),
-                ('platform', models.CharField(max_length=50, null=True)),
-                ('website_url', models.CharField(max_length=2000, null=True)),
-                ('content_version', models.IntegerField(db_default=1)),
-                ('misfire', models.CharField(choices=[('fire_once', 'Fire Once'), ('skip', 'Skip')], db_default='fire_once', max_length=10)),
-                ('misfire_grace_seconds', models.PositiveIntegerField(db_default=15)),
-                ('overlap', models.CharField(choices=[('skip', 'Skip'), ('allow', 'Allow')], db_default='skip', max_length=10)),
-                ('timeout_seconds', models.PositiveIntegerField(db_default=60)),
-                ('max_attempts', models.PositiveSmallIntegerField(db_default=1)),
-                ('retry_delay_seconds', models.PositiveIntegerField(db_default=10)),
-                ('retry_max_delay_seconds', models.PositiveIntegerField(db_default=3600)),
-                ('priority', models.SmallIntegerField(db_default=0)),
-                ('switch', models.CharField(choices=[('active', 'Active'), ('paused', 'Paused')], db_default='active', max_length=10)),
-                ('pause_reason', models.CharField(blank=True, db_default='', max_length=500)),
-                ('paused_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("external_key", models.CharField(max_length=200, null=True)),
+                ("user_id", models.CharField(max_length=200, null=True)),
+                ("legacy_user_id", models.BigIntegerField(null=True)),
+                ("version", models.IntegerField(db_default=1)),
+                (
+                    "trigger_type",
+                    models.CharField(
+                        choices=[
+                            ("cron", "Cron"),
+                            ("interval", "Interval"),
+                            ("date", "Date"),
+                            ("manual", "Manual"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("cron_expression", models.CharField(blank=True, db_default="", max_length=256)),
+                ("timezone", models.CharField(db_default="UTC", max_length=64)),
+                ("interval_seconds", models.PositiveIntegerField(null=True)),
+                ("anchor_at", models.DateTimeField(null=True)),
+                ("run_date", models.DateTimeField(null=True)),
+                (
+                    "dst_gap",
+                    models.CharField(
+                        choices=[("next_valid", "Next Valid"), ("skip", "Skip")],
+                        db_default="next_valid",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "dst_overlap",
+                    models.CharField(
+                        choices=[("first", "First"), ("both", "Both")], db_default="first", max_length=10
+                    ),
+                ),
+                ("target", models.CharField(max_length=200)),
+                ("task_type", models.CharField(max_length=200)),
+                ("task_category", models.CharField(db_default="general", max_length=100)),
+                ("platform", models.CharField(max_length=50, null=True)),
+                ("website_url", models.CharField(max_length=2000, null=True)),
+                ("content_version", models.IntegerField(db_default=1)),
+                (
+                    "misfire",
+                    models.CharField(
+                        choices=[("fire_once", "Fire Once"), ("skip", "Skip")],
+                        db_default="fire_once",
+                        max_length=10,
+                    ),
+                ),
+                ("misfire_grace_seconds", models.PositiveIntegerField(db_default=15)),
+                (
+                    "overlap",
+                    models.CharField(
+                        choices=[("skip", "Skip"), ("allow", "Allow")], db_default="skip", max_length=10
+                    ),
+                ),
+                ("timeout_seconds", models.PositiveIntegerField(db_default=60)),
+                ("max_attempts", models.PositiveSmallIntegerField(db_default=1)),
+                ("retry_delay_seconds", models.PositiveIntegerField(db_default=10)),
+                ("retry_max_delay_seconds", models.PositiveIntegerField(db_default=3600)),
+                ("priority", models.SmallIntegerField(db_default=0)),
+                (
+                    "switch",
+                    models.CharField(
+                        choices=[("active", "Active"), ("paused", "Paused")],
+                        db_default="active",
+                        max_length=10,
+                    ),
+                ),
+                ("pause_reason", models.CharField(blank=True, db_default="", max_length=500)),
+                ("paused_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Cursor',
+            name="Cursor",
             fields=[
-                ('job', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='cursor', serialize=False, to='jobs.job')),
-                ('next_run_at', models.DateTimeField(null=True)),
-                ('last_scheduled_for', models.DateTimeField(null=True)),
-                ('paused_from', models.DateTimeField(null=True)),
-                ('last_status', models.CharField(choices=[('success', 'Success'), ('failed', 'Failed')], max_length=10, null=True)),
-                ('last_finished_at', models.DateTimeField(null=True)),
-                ('last_success_at', models.DateTimeField(null=True)),
-                ('last_failure_at', models.DateTimeField(null=True)),
-                ('failure_reason', models.CharField(max_length=500, null=True)),
-                ('consecutive_failures', models.IntegerField(db_default=0)),
-                ('cool_off_until', models.DateTimeField(null=True)),
-                ('quarantined_at', models.DateTimeField(null=True)),
-                ('quarantine_reason', models.CharField(blank=True, db_default='', max_length=500)),
-                ('journaled_at', models.DateTimeField(null=True)),
-                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                (
+                    "job",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="cursor",
+                        serialize=False,
+                        to="jobs.job",
+                    ),
+                ),
+                ("next_run_at", models.DateTimeField(null=True)),
+                ("last_scheduled_for", models.DateTimeField(null=True)),
+                ("paused_from", models.DateTimeField(null=True)),
+                (
+                    "last_status",
+                    models.CharField(
+                        choices=[("success", "Success"), ("failed", "Failed")], max_length=10, null=True
+                    ),
+                ),
+                ("last_finished_at", models.DateTimeField(null=True)),
+                ("last_success_at", models.DateTimeField(null=True)),
+                ("last_failure_at", models.DateTimeField(null=True)),
+                ("failure_reason", models.CharField(max_length=500, null=True)),
+                ("consecutive_failures", models.IntegerField(db_default=0)),
+                ("cool_off_until", models.DateTimeField(null=True)),
+                ("quarantined_at", models.DateTimeField(null=True)),
+                ("quarantine_reason", models.CharField(blank=True, db_default="", max_length=500)),
+                ("journaled_at", models.DateTimeField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['tenant', 'user_id', 'id'], name='job_of_user'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None)),
+                fields=["tenant", "user_id", "id"],
+                name="job_of_user",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('deleted_at', None), ('legacy_user_id__isnull', False)), fields=['tenant', 'legacy_user_id'], name='job_of_legacy_user'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None), ("legacy_user_id__isnull", False)),
+                fields=["tenant", "legacy_user_id"],
+                name="job_of_legacy_user",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='job_tenant_id'),
+            model_name="job",
+            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="job_tenant_id"),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('tenant', 'external_key'), name='job_one_per_external_key'),
+            model_name="job",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None)),
+                fields=("tenant", "external_key"),
+                name="job_one_per_external_key",
+            ),
         ),
         migrations.AddIndex(
-            model_name='cursor',
-            index=models.Index(condition=models.Q(('next_run_at__isnull', False)), fields=['next_run_at'], name='cursor_due'),
+            model_name="cursor",
+            index=models.Index(
+                condition=models.Q(("next_run_at__isnull", False)), fields=["next_run_at"], name="cursor_due"
+            ),
         ),
     ]

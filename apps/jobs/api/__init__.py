@@ -1,0 +1,1 @@
+"""The HTTP face of jobs: bodies in, payloads out; every decision is a service's."""

@@ -1,0 +1,82 @@
+"""What every view of jobs shares: which job, whose, at which version, and how a service's refusal is answered."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.jobs.api.body import refused
+from apps.jobs.models import Job
+from apps.jobs.payloads import job_payloads
+from apps.jobs.selectors import job_of
+from apps.jobs.specs import JobNotFound, JobRefused, VersionConflict
+from apps.tenants.api.errors import InvalidFields, PreconditionFailed
+from apps.tenants.authentication import Member
+from apps.tenants.identity import both_forms
+
+_NOT_YOURS = "This job belongs to another user."
+
+
+class JobView(APIView):
+    def handle_exception(self, exc: Exception) -> Response:
+        match exc:
+            case JobRefused():
+                exc = refused(exc)
+            case JobNotFound():
+                exc = NotFound("There is no such job.")
+            case VersionConflict():
+                exc = PreconditionFailed()
+        return super().handle_exception(exc)
+
+
+def member_of(request: Request) -> Member:
+    return cast(Member, request.user)
+
+
+def visible_job(request: Request, job_id: str, *, with_deleted: bool = False) -> Any:
+    """The job that a path names, if the member may see it. Raises NotFound (404), PermissionDenied (403)."""
+    member = member_of(request)
+    if not (job_id.isascii() and job_id.isdigit() and len(job_id) <= 19 and int(job_id) < 2**63):
+        raise NotFound("There is no such job.")
+    user_id = None if member.sees_tenant else member.user_id
+    job: Any = job_of(member.tenant, int(job_id), user_id=user_id, with_deleted=with_deleted)
+    if job is None:
+        raise NotFound("There is no such job.")
+    if user_id is not None and not job.owned:
+        raise PermissionDenied(_NOT_YOURS)
+    return job
+
+
+def own_user_id(member: Member, given: Any) -> Any:
+    """The user that a body or a filter names: anybody for those who see the tenant, oneself for the others (403)."""
+    if member.sees_tenant or given == member.user_id or not isinstance(given, str | None):
+        return given
+    mine = both_forms(member.tenant.pk, member.user_id)[0]
+    if given is None or both_forms(member.tenant.pk, given.strip())[0] != mine:
+        raise PermissionDenied("Members act for themselves; this names another user.")
+    return member.user_id
+
+
+def expected_version(request: Request) -> int | None:
+    """The version of `If-Match`; None without it or for `*`. Raises InvalidFields for what is no version."""
+    header = request.headers.get("If-Match", "*").strip()
+    if header == "*":
+        return None
+    text = header.removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InvalidFields({"If-Match": 'Send the ETag of the job as you read it, such as "3".'})
+    return int(text)
+
+
+def job_response(request: Request, job: Job, *, status: int = 200, changed: bool = True) -> Response:
+    """The job as it is now, with its version as ETag. `changed`: read it again, for it comes from a service."""
+    member = member_of(request)
+    shown = job_of(member.tenant, job.id, with_deleted=True) if changed else job
+    if shown is None:
+        raise NotFound("There is no such job.")
+    payload = job_payloads(member.tenant, [shown])[0]
+    return Response(payload, status=status, headers={"ETag": f'"{shown.version}"'})

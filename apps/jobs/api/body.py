@@ -1,0 +1,72 @@
+"""What a request's body says, in the flat names of the services; and their refusals, back as paths of the body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rest_framework.request import Request
+
+from apps.jobs.payloads import POLICIES
+from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, JobRefused
+from apps.tenants.api.errors import InvalidFields
+
+_OF_TRIGGER = {
+    ("type" if name == "trigger_type" else name): name for name in TRIGGER_FIELDS if name != "timezone"
+}
+_OF_POLICIES = dict.fromkeys(POLICIES)
+_PLAIN = frozenset(OWN_FIELDS) - frozenset(POLICIES) - {"legacy_user_id"} | {"timezone"}
+_PATHS = {flat: f"trigger.{name}" for name, flat in _OF_TRIGGER.items()} | {
+    name: f"policies.{name}" for name in POLICIES
+}
+
+
+def json_object(request: Request) -> Mapping[str, Any]:
+    """The body, which has to be a JSON object. Raises InvalidFields."""
+    try:
+        body = request.data
+    except RecursionError:
+        raise InvalidFields({"non_field_errors": "The body is nested too deeply."}) from None
+    if not isinstance(body, Mapping):
+        raise InvalidFields({"non_field_errors": "The body has to be a JSON object."})
+    return body
+
+
+def only(body: Mapping[str, Any], allowed: frozenset[str]) -> Mapping[str, Any]:
+    """The body, if it has no other keys. Raises InvalidFields that names them."""
+    if unknown := sorted(str(key) for key in body if key not in allowed):
+        raise InvalidFields({_shown(key): "There is no such field, or it cannot be set." for key in unknown})
+    return body
+
+
+def flat_fields(body: Mapping[str, Any], *, plain: frozenset[str] = _PLAIN) -> dict[str, Any]:
+    """`trigger` and `policies` spread out beside the plain fields. Raises InvalidFields for keys that do not exist."""
+    only(body, plain | {"trigger", "policies"})
+    fields = {key: value for key, value in body.items() if key in plain}
+    if isinstance(fields.get("user_id"), int) and not isinstance(fields["user_id"], bool):
+        fields["user_id"] = str(fields["user_id"])  # as clients of older systems send it
+    fields |= dict(_spread(body, "trigger", _OF_TRIGGER))
+    fields |= dict(_spread(body, "policies", {name: name for name in _OF_POLICIES}))
+    return fields
+
+
+def _spread(body: Mapping[str, Any], key: str, names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    if key not in body:
+        return
+    nested = body[key]
+    if not isinstance(nested, Mapping):
+        raise InvalidFields({key: "This has to be an object."})
+    if unknown := sorted(str(name) for name in nested if name not in names):
+        raise InvalidFields({f"{key}.{_shown(name)}": "There is no such field." for name in unknown})
+    for name, value in nested.items():
+        yield names[name], value
+
+
+def _shown(key: str) -> str:
+    key = key.encode("utf-8", "replace").decode()  # half a surrogate pair could not be answered
+    return key if len(key) <= 100 else key[:99] + "…"
+
+
+def refused(error: JobRefused) -> InvalidFields:
+    """A service's refusal as this API words it."""
+    return InvalidFields({_PATHS.get(field, field): sentence for field, sentence in error.errors.items()})

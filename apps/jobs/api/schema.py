@@ -1,0 +1,169 @@
+"""The shapes of this API for its description. What checks a body is the service; a test holds these to the payloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
+
+from apps.jobs.payloads import TRIGGER_NAMES
+from apps.jobs.states import DstGap, DstOverlap, Misfire, Overlap, Status, Trigger
+
+Shape = serializers.Serializer[Any]
+ORDERINGS = ("id", "name", "created_at", "updated_at", "next_run_time")
+
+
+class TriggerShape(Shape):
+    """`type` and the fields of that type. Times are ISO 8601 with an offset."""
+
+    type = serializers.ChoiceField(choices=Trigger.values)
+    cron_expression = serializers.CharField(required=False, help_text="Five fields, or @daily and friends.")
+    interval_seconds = serializers.IntegerField(required=False, allow_null=True)
+    anchor_at = serializers.DateTimeField(required=False, allow_null=True)
+    run_date = serializers.DateTimeField(required=False, allow_null=True)
+    dst_gap = serializers.ChoiceField(choices=DstGap.values, required=False)
+    dst_overlap = serializers.ChoiceField(choices=DstOverlap.values, required=False)
+
+
+class PoliciesShape(Shape):
+    misfire = serializers.ChoiceField(choices=Misfire.values, required=False)
+    misfire_grace_seconds = serializers.IntegerField(required=False)
+    overlap = serializers.ChoiceField(choices=Overlap.values, required=False)
+    timeout_seconds = serializers.IntegerField(required=False)
+    max_attempts = serializers.IntegerField(required=False)
+    retry_delay_seconds = serializers.IntegerField(required=False)
+    retry_max_delay_seconds = serializers.IntegerField(required=False)
+    priority = serializers.IntegerField(required=False)
+
+
+class JobBodyShape(Shape):
+    """What a tenant decides about a job."""
+
+    name = serializers.CharField(max_length=200)
+    trigger = TriggerShape()
+    timezone = serializers.CharField(required=False, help_text="An IANA name; UTC where it is left out.")
+    target = serializers.CharField(required=False, help_text="A registered task; http_request by default.")
+    payload = serializers.DictField(required=False, help_text="The task's parameters.")
+    policies = PoliciesShape(required=False)
+    user_id = serializers.CharField(
+        required=False, allow_null=True, help_text="Admins may name another user."
+    )
+    task_type = serializers.CharField(required=False)
+    task_category = serializers.CharField(required=False)
+    platform = serializers.CharField(required=False, allow_null=True)
+    website_url = serializers.CharField(required=False, allow_null=True)
+    external_key = serializers.CharField(required=False, allow_null=True)
+
+
+class JobShape(Shape):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    trigger_type = serializers.ChoiceField(choices=sorted(set(TRIGGER_NAMES.values())))
+    next_run_time = serializers.DateTimeField(allow_null=True)
+    user_id = serializers.CharField(allow_null=True)
+    job_store = serializers.CharField()
+    user_job_store = serializers.CharField()
+    function_name = serializers.CharField()
+    platform = serializers.CharField()
+    task_id = serializers.IntegerField()
+    is_database_task = serializers.BooleanField()
+    frequency = serializers.CharField(help_text="The schedule in plain English.")
+    task_type = serializers.CharField()
+    task_category = serializers.CharField()
+    website_url = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField(choices=Status.values)
+    target = serializers.CharField()
+    trigger = TriggerShape()
+    timezone = serializers.CharField()
+    policies = PoliciesShape()
+    payload = serializers.DictField(allow_null=True)
+    version = serializers.IntegerField()
+    external_key = serializers.CharField(allow_null=True)
+    pause_reason = serializers.CharField(allow_null=True)
+    paused_at = serializers.DateTimeField(allow_null=True)
+    quarantine_reason = serializers.CharField(allow_null=True)
+    last_success = serializers.DateTimeField(allow_null=True)
+    last_failure = serializers.DateTimeField(allow_null=True)
+    failure_reason = serializers.CharField(allow_null=True)
+    consecutive_failures = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class JobListShape(Shape):
+    jobs = JobShape(many=True)
+    total_jobs = serializers.IntegerField()
+    recurring_jobs = serializers.IntegerField()
+    one_time_jobs = serializers.IntegerField()
+    total_count = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+    has_more = serializers.BooleanField()
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class ReasonShape(Shape):
+    reason = serializers.CharField(required=False, max_length=500)
+
+
+class TriggeredShape(Shape):
+    success = serializers.BooleanField()
+    job_id = serializers.CharField()
+    execution_id = serializers.IntegerField()
+    message = serializers.CharField()
+
+
+class UpcomingRunShape(Shape):
+    run_time = serializers.DateTimeField()
+    local_time = serializers.DateTimeField(help_text="The same instant on the wall clock of the job's zone.")
+    transition = serializers.ChoiceField(choices=["gap", "overlap"], allow_null=True)
+    note = serializers.CharField()
+
+
+class NextRunsShape(Shape):
+    job_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=Status.values)
+    frequency = serializers.CharField()
+    timezone = serializers.CharField()
+    next_runs = UpcomingRunShape(many=True)
+
+
+class PreviewBodyShape(Shape):
+    trigger = TriggerShape()
+    timezone = serializers.CharField(required=False)
+    count = serializers.IntegerField(required=False, min_value=1, max_value=100)
+
+
+class PreviewShape(Shape):
+    trigger = TriggerShape()
+    frequency = serializers.CharField()
+    timezone = serializers.CharField()
+    next_runs = UpcomingRunShape(many=True)
+
+
+# Not a class: there the field `errors` would stand for the serializer's own attribute.
+ErrorShape = inline_serializer(
+    "JobError", {"detail": serializers.CharField(), "errors": serializers.DictField(required=False)}
+)
+
+
+JOB_ID = OpenApiParameter("job_id", OpenApiTypes.STR, OpenApiParameter.PATH)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The version you have read; 412 if it is old.",
+)
+COUNT = OpenApiParameter("count", OpenApiTypes.INT, description="1 to 100, 10 where it is left out.")
+LIST_FILTERS = [
+    OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values),
+    OpenApiParameter("task_type", OpenApiTypes.STR),
+    OpenApiParameter("user_id", OpenApiTypes.STR, description="Members: their own only."),
+    OpenApiParameter("search", OpenApiTypes.STR, description="Part of the name."),
+    OpenApiParameter("ordering", OpenApiTypes.STR, enum=[*ORDERINGS, *(f"-{name}" for name in ORDERINGS)]),
+    OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 500, 50 where it is left out."),
+    OpenApiParameter("offset", OpenApiTypes.INT),
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="The next_cursor of the page before."),
+]

@@ -1,0 +1,152 @@
+"""Jobs: list, create, read, change, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.jobs import services
+from apps.jobs.api.access import JobView, expected_version, job_response, member_of, own_user_id, visible_job
+from apps.jobs.api.body import flat_fields, json_object
+from apps.jobs.api.schema import (
+    IF_MATCH,
+    JOB_ID,
+    LIST_FILTERS,
+    ORDERINGS,
+    ErrorShape,
+    JobBodyShape,
+    JobListShape,
+    JobShape,
+)
+from apps.jobs.payloads import job_payloads
+from apps.jobs.selectors import job_counts, jobs_of
+from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, JobSpec, TriggerSpec, changed
+from apps.jobs.states import Status
+from apps.tenants.api.errors import InvalidFields
+from apps.tenants.api.paging import envelope
+
+BLANK = JobSpec(name="", trigger=TriggerSpec(trigger_type=""))
+# A replacement that does not mention these leaves them: whose job it is, and where an import found it.
+_KEPT = frozenset({"user_id", "legacy_user_id", "external_key"})
+
+
+class JobList(JobView):
+    @extend_schema(
+        operation_id="jobs_list", parameters=LIST_FILTERS, responses={200: JobListShape, 400: ErrorShape}
+    )
+    def get(self, request: Request) -> Response:
+        """The member's jobs; the tenant's for admins and owners."""
+        tenant = member_of(request).tenant
+        jobs = _filtered(request)
+        page = envelope(jobs, request, "jobs", lambda rows: job_payloads(tenant, rows), order=_order(request))
+        return Response({**page, **job_counts(jobs)})
+
+    @extend_schema(
+        operation_id="jobs_create", request=JobBodyShape, responses={201: JobShape, 400: ErrorShape}
+    )
+    def post(self, request: Request) -> Response:
+        """A new job. Members make their own."""
+        member = member_of(request)
+        fields = flat_fields(json_object(request))
+        fields["user_id"] = own_user_id(member, fields.get("user_id") or member.user_id)
+        spec = changed(BLANK, fields)
+        job = services.job_create(tenant=member.tenant, spec=spec, actor=member.actor)
+        return job_response(request, job, status=status.HTTP_201_CREATED)
+
+
+class JobDetail(JobView):
+    @extend_schema(operation_id="jobs_read", parameters=[JOB_ID], responses={200: JobShape, 404: ErrorShape})
+    def get(self, request: Request, job_id: str) -> Response:
+        """One job; its version is the ETag."""
+        return job_response(request, visible_job(request, job_id), changed=False)
+
+    @extend_schema(
+        operation_id="jobs_change",
+        parameters=[JOB_ID, IF_MATCH],
+        request=JobBodyShape,
+        responses={200: JobShape, 400: ErrorShape, 412: ErrorShape},
+    )
+    def patch(self, request: Request, job_id: str) -> Response:
+        """Change the fields that the body names. Within `trigger` and `policies` too, unless `type` becomes another."""
+        visible_job(request, job_id)
+        return self._update(request, job_id, flat_fields(json_object(request)))
+
+    @extend_schema(
+        operation_id="jobs_replace",
+        parameters=[JOB_ID, IF_MATCH],
+        request=JobBodyShape,
+        responses={200: JobShape, 400: ErrorShape, 412: ErrorShape},
+    )
+    def put(self, request: Request, job_id: str) -> Response:
+        """Replace all that the job was asked; what the body leaves out gets its default, but the owner stays."""
+        stored = visible_job(request, job_id)
+        given = flat_fields(json_object(request))
+        spec = changed(BLANK, given)
+        fields = {name: getattr(spec, name) for name in OWN_FIELDS if name not in _KEPT}
+        fields |= {name: getattr(spec.trigger, name) for name in TRIGGER_FIELDS}
+        if "anchor_at" not in given and stored.trigger_type == spec.trigger.trigger_type:
+            del fields["anchor_at"]  # repeating a PUT must not move the beat
+        return self._update(request, job_id, fields | {name: given[name] for name in _KEPT & set(given)})
+
+    @extend_schema(
+        operation_id="jobs_delete",
+        parameters=[JOB_ID, IF_MATCH],
+        request=None,
+        responses={200: JobShape, 404: ErrorShape, 412: ErrorShape},
+    )
+    def delete(self, request: Request, job_id: str) -> Response:
+        """Take the job out of service; the answer is what it was. Its history stays."""
+        job, member = visible_job(request, job_id), member_of(request)
+        services.job_delete(
+            tenant=member.tenant,
+            job_id=job.id,
+            actor=member.actor,
+            expected_version=expected_version(request),
+        )
+        return job_response(request, job)
+
+    def _update(self, request: Request, job_id: str, fields: dict[str, Any]) -> Response:
+        member = member_of(request)
+        if "user_id" in fields:
+            fields["user_id"] = own_user_id(member, fields["user_id"])
+        job = services.job_update(
+            tenant=member.tenant,
+            job_id=int(job_id),
+            changes=fields,
+            actor=member.actor,
+            expected_version=expected_version(request),
+        )
+        return job_response(request, job)
+
+
+def _filtered(request: Request) -> QuerySet[Any]:
+    member, params = member_of(request), request.query_params
+    user_id = own_user_id(member, params.get("user_id") or (None if member.sees_tenant else member.user_id))
+    for name in ("user_id", "task_type", "search"):
+        if not params.get(name, "").isprintable() or len(params.get(name, "")) > 200:
+            raise InvalidFields({name: "Use at most 200 printable characters."})
+    jobs: QuerySet[Any] = jobs_of(member.tenant, user_id=user_id)
+    if wanted := params.get("status"):
+        if wanted not in Status.values:
+            raise InvalidFields({"status": f"Use one of {', '.join(Status.values)}."})
+        jobs = jobs.filter(status=wanted)
+    if task_type := params.get("task_type"):
+        jobs = jobs.filter(task_type=task_type)
+    if search := params.get("search"):
+        jobs = jobs.filter(name__icontains=search)
+    return jobs
+
+
+def _order(request: Request) -> tuple[str, ...]:
+    text = request.query_params.get("ordering", "-id")
+    name = text.removeprefix("-")
+    if name not in ORDERINGS:
+        raise InvalidFields({"ordering": f"Use one of {', '.join(ORDERINGS)}, with a minus for descending."})
+    column = "due" if name == "next_run_time" else name
+    sign = "-" if text.startswith("-") else ""
+    return (f"{sign}{column}",) if column == "id" else (f"{sign}{column}", f"{sign}id")

@@ -1,0 +1,131 @@
+"""The fold of outcomes: tells each job's cursor how its executions ended, and the journal.
+
+Completions leave notes, one per job and flush, and never touch a cursor: workers would queue up behind each other
+there. The leader alone takes the notes and moves the cursors, in the transaction that removes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apps.executions.states import Outcome
+from apps.jobs import statements
+from apps.jobs.rows import JobOutcome, Note, Told
+from apps.leadership.journal import event_insert
+from apps.leadership.models import SchedulerEvent
+from apps.leadership.session import LeaderSession
+from apps.leadership.steps import StepResult
+
+BATCH = 5_000  # notes
+COMPLETED_EVERY = 60.0  # seconds between two job_completed lines of one job
+
+
+class OutcomeFold:
+    """A step of the leader. Failures are always in the journal; completions at most once a minute for each job.
+
+    A job_completed line counts what came since the last one; the count is the leader's memory, and starts anew with
+    a new leader.
+    """
+
+    name = "outcomes"
+    every = 0.25
+
+    def __init__(self, *, batch: int = BATCH) -> None:
+        self.batch = batch
+        self._untold: dict[int, int] = {}
+
+    def run_once(self, session: LeaderSession) -> StepResult:
+        """Fold up to one batch of notes. Raises what the session raises."""
+        if not statements.has_notes(session):
+            return StepResult()
+        with session.transaction() as cursor:
+            notes = statements.take_notes(cursor, batch=self.batch)
+            told, outcomes = self._tell(cursor, notes) if notes else ([], {})
+            failing = [job for job in told if outcomes[job.job_id].failures]
+            completed = [job for job in told if self._is_line_due(job, outcomes[job.job_id])]
+            with cursor.connection.pipeline():
+                for job in failing:
+                    self._journal_failure(cursor, job, outcomes[job.job_id], session.epoch)
+                for job in completed:
+                    self._journal_completion(cursor, job, outcomes[job.job_id], session.epoch)
+                if completed:
+                    statements.stamp_journaled(cursor, [job.job_id for job in completed])
+        self._remember(told, outcomes, {job.job_id for job in completed})
+        counts = {"notes": len(notes), "jobs": len(told), "jobs_failing": len(failing)}
+        return StepResult(counts, again=len(notes) == self.batch)
+
+    def _tell(
+        self, cursor: statements.Session, notes: list[Note]
+    ) -> tuple[list[Told], dict[int, JobOutcome]]:
+        outcomes = merge(notes)
+        ordered = [outcomes[job_id] for job_id in sorted(outcomes)]
+        statements.lock_cursors(cursor, [outcome.job_id for outcome in ordered])
+        return statements.apply_outcomes(cursor, ordered), outcomes
+
+    def _is_line_due(self, job: Told, outcome: JobOutcome) -> bool:
+        return outcome.successes > 0 and (job.journal_age is None or job.journal_age >= COMPLETED_EVERY)
+
+    def _remember(self, told: list[Told], outcomes: dict[int, JobOutcome], completed: set[int]) -> None:
+        for job in told:
+            if job.job_id in completed:
+                self._untold.pop(job.job_id, None)
+            elif successes := outcomes[job.job_id].successes:
+                self._untold[job.job_id] = self._untold.get(job.job_id, 0) + successes
+
+    def _journal_failure(
+        self, cursor: statements.Session, job: Told, outcome: JobOutcome, epoch: int
+    ) -> None:
+        event_insert(
+            cursor,
+            event_type=SchedulerEvent.Type.JOB_FAILED,
+            tenant_id=job.tenant_id,
+            epoch=epoch,
+            job_id=job.job_id,
+            job_type=job.task_type,
+            user_id=job.user_id,
+            legacy_user_id=job.legacy_user_id,
+            error_message=outcome.reason,
+            event_data={
+                "job_name": job.name,
+                "count": outcome.failures,
+                "consecutive_failures": job.consecutive_failures,
+            },
+        )
+
+    def _journal_completion(
+        self, cursor: statements.Session, job: Told, outcome: JobOutcome, epoch: int
+    ) -> None:
+        event_insert(
+            cursor,
+            event_type=SchedulerEvent.Type.JOB_COMPLETED,
+            tenant_id=job.tenant_id,
+            epoch=epoch,
+            job_id=job.job_id,
+            job_type=job.task_type,
+            user_id=job.user_id,
+            legacy_user_id=job.legacy_user_id,
+            event_data={
+                "job_name": job.name,
+                "count": outcome.successes + self._untold.get(job.job_id, 0),
+            },
+        )
+
+
+def merge(notes: Iterable[Note]) -> dict[int, JobOutcome]:
+    """One outcome for each job, from its notes in the order in which its executions finished."""
+    merged: dict[int, JobOutcome] = {}
+    for note in sorted(notes, key=lambda note: (note.finished_at, note.id)):
+        outcome = merged.get(note.job_id)
+        if outcome is None:
+            outcome = merged[note.job_id] = JobOutcome(note.job_id, note.status, note.finished_at)
+        outcome.status, outcome.finished_at = note.status, note.finished_at
+        outcome.successes += note.successes
+        outcome.failures += note.failures
+        if note.successes:
+            outcome.success_at, outcome.trailing = note.finished_at, 0
+        if note.failures:
+            outcome.failure_at = note.finished_at
+            # A note whose last word is a success says nothing of why the others failed.
+            outcome.reason = note.error_message if note.status == Outcome.FAILED else outcome.reason
+        outcome.trailing += note.trailing_failures
+    return merged
