@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 FAST = {
     "ELECTION_POLL": "0.025",
@@ -26,7 +27,7 @@ FAST = {
 }
 
 
-def wait_for[T](condition: Callable[[], T], what: str, *, seconds: float = 20.0) -> T:
+def wait_for(condition: Callable[[], T], what: str, *, seconds: float = 20.0) -> T:
     """The first true answer of `condition`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -82,9 +83,7 @@ def replicas(database_url: str, directory: Path) -> Iterator[Callable[..., Repli
     started: list[ReplicaProcess] = []
 
     def start(name: str, **options: Any) -> ReplicaProcess:
-        replica = ReplicaProcess(
-            name, database_url=database_url, log=directory / f"{name}.log", **options
-        )
+        replica = ReplicaProcess(name, database_url=database_url, log=directory / f"{name}.log", **options)
         started.append(replica)
         return replica
 
@@ -93,6 +92,25 @@ def replicas(database_url: str, directory: Path) -> Iterator[Callable[..., Repli
     finally:
         for replica in started:
             replica.end()
+
+
+@contextmanager
+def running_command(database_url: str, log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`manage.py ARGUMENTS` on the test database; killed on the way out if it still runs."""
+    env = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "DJANGO_SETTINGS_MODULE": "scheduler_saas.settings.test",
+    }
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def main(name: str, behaviour: str = "") -> None:

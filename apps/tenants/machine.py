@@ -32,7 +32,14 @@ def _session(application_name: str, leader: bool, session_settings: dict[str, st
         "keepalives_count": 3,
         "tcp_user_timeout": 4000,
     }
-    return {**keepalives, **kwargs, "application_name": application_name, "autocommit": True}
+    # A replica that is told to stop while it connects must not wait for minutes.
+    return {
+        "connect_timeout": 5,
+        **keepalives,
+        **kwargs,
+        "application_name": application_name,
+        "autocommit": True,
+    }
 
 
 def connect(

@@ -6,61 +6,95 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='LeaderTerm',
+            name="LeaderTerm",
             fields=[
-                ('epoch', models.BigAutoField(primary_key=True, serialize=False)),
-                ('term_id', models.UUIDField(unique=True)),
-                ('replica', models.CharField(max_length=200)),
-                ('host', models.CharField(max_length=255)),
-                ('process_id', models.IntegerField()),
-                ('backend_pid', models.IntegerField()),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('heartbeat_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('end_reason', models.CharField(blank=True, db_default='', max_length=200)),
+                ("epoch", models.BigAutoField(primary_key=True, serialize=False)),
+                ("term_id", models.UUIDField(unique=True)),
+                ("replica", models.CharField(max_length=200)),
+                ("host", models.CharField(max_length=255)),
+                ("process_id", models.IntegerField()),
+                ("backend_pid", models.IntegerField()),
+                ("started_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("heartbeat_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("end_reason", models.CharField(blank=True, db_default="", max_length=200)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('ended_at', None)), fields=['-epoch'], name='term_open')],
+                "indexes": [
+                    models.Index(condition=models.Q(("ended_at", None)), fields=["-epoch"], name="term_open")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SchedulerEvent',
+            name="SchedulerEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_type', models.CharField(choices=[('check_cycle', 'Check Cycle'), ('interval_adjustment', 'Interval Adjustment'), ('start', 'Start'), ('stop', 'Stop'), ('job_scheduled', 'Job Scheduled'), ('job_cancelled', 'Job Cancelled'), ('job_completed', 'Job Completed'), ('job_failed', 'Job Failed')], max_length=30)),
-                ('event_date', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('epoch', models.BigIntegerField(null=True)),
-                ('check_cycle_number', models.BigIntegerField(null=True)),
-                ('check_interval_minutes', models.FloatField(null=True)),
-                ('previous_interval_minutes', models.FloatField(null=True)),
-                ('new_interval_minutes', models.FloatField(null=True)),
-                ('tasks_found', models.IntegerField(null=True)),
-                ('tasks_executed', models.IntegerField(null=True)),
-                ('tasks_failed', models.IntegerField(null=True)),
-                ('tasks_by_type', models.JSONField(null=True)),
-                ('check_duration_seconds', models.FloatField(null=True)),
-                ('active_strategies_count', models.IntegerField(null=True)),
-                ('active_executions', models.IntegerField(null=True)),
-                ('job_id', models.BigIntegerField(null=True)),
-                ('job_type', models.CharField(max_length=200, null=True)),
-                ('user_id', models.CharField(max_length=200, null=True)),
-                ('legacy_user_id', models.BigIntegerField(null=True)),
-                ('event_data', models.JSONField(null=True)),
-                ('error_message', models.TextField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "event_type",
+                    models.CharField(
+                        choices=[
+                            ("check_cycle", "Check Cycle"),
+                            ("interval_adjustment", "Interval Adjustment"),
+                            ("start", "Start"),
+                            ("stop", "Stop"),
+                            ("job_scheduled", "Job Scheduled"),
+                            ("job_cancelled", "Job Cancelled"),
+                            ("job_completed", "Job Completed"),
+                            ("job_failed", "Job Failed"),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                ("event_date", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("epoch", models.BigIntegerField(null=True)),
+                ("check_cycle_number", models.BigIntegerField(null=True)),
+                ("check_interval_minutes", models.FloatField(null=True)),
+                ("previous_interval_minutes", models.FloatField(null=True)),
+                ("new_interval_minutes", models.FloatField(null=True)),
+                ("tasks_found", models.IntegerField(null=True)),
+                ("tasks_executed", models.IntegerField(null=True)),
+                ("tasks_failed", models.IntegerField(null=True)),
+                ("tasks_by_type", models.JSONField(null=True)),
+                ("check_duration_seconds", models.FloatField(null=True)),
+                ("active_strategies_count", models.IntegerField(null=True)),
+                ("active_executions", models.IntegerField(null=True)),
+                ("job_id", models.BigIntegerField(null=True)),
+                ("job_type", models.CharField(max_length=200, null=True)),
+                ("user_id", models.CharField(max_length=200, null=True)),
+                ("legacy_user_id", models.BigIntegerField(null=True)),
+                ("event_data", models.JSONField(null=True)),
+                ("error_message", models.TextField(null=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', '-event_date', '-id'], name='event_of_tenant'), models.Index(fields=['tenant', 'event_type', '-event_date'], name='event_of_tenant_by_type')],
+                "indexes": [
+                    models.Index(fields=["tenant", "-event_date", "-id"], name="event_of_tenant"),
+                    models.Index(
+                        fields=["tenant", "event_type", "-event_date"], name="event_of_tenant_by_type"
+                    ),
+                ],
             },
         ),
     ]

@@ -1,0 +1,15 @@
+"""The registry of advisory lock keys.
+
+Keys are per database, whatever the schema, and the two-integer keys are a space of their own. Every advisory lock this
+product takes for longer than a transaction is listed here, so that no two uses meet on one key.
+"""
+
+from enum import IntEnum
+
+CLASS = 0x5C4E
+
+
+class Lock(IntEnum):
+    """Second half of the key, under `CLASS`."""
+
+    LEADER = 1

@@ -1,0 +1,10 @@
+-- Terminates the backend that holds the lock, if it is that of the open term and its heartbeat is too old.
+-- One statement, so that who is judged is who is terminated.
+WITH silent AS MATERIALIZED (
+  SELECT t.epoch, t.replica, l.pid, extract(epoch FROM clock_timestamp() - t.heartbeat_at)::float8 AS age
+  FROM leadership_leaderterm t JOIN pg_locks l ON l.pid = t.backend_pid
+  WHERE t.ended_at IS NULL AND t.heartbeat_at < clock_timestamp() - make_interval(secs => %(trust_window)s)
+    AND l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.classid = %(class)s AND l.objid = %(id)s AND l.objsubid = 2 AND l.granted AND l.pid <> pg_backend_pid()
+)
+SELECT epoch, replica, age, pg_terminate_backend(pid) FROM silent

@@ -1,0 +1,1 @@
+SELECT pg_advisory_unlock(%(class)s, %(id)s)
