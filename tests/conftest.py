@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test.utils import setup_databases, teardown_databases
 
 from tests.factories import MembershipFactory, PlanFactory, TenantFactory
 
@@ -27,6 +28,27 @@ _KEPT = [
     "django_content_type",
     "auth_permission",
 ]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: Any,
+    django_db_keepdb: bool,
+    django_db_createdb: bool,
+    django_db_modify_db_settings: None,
+) -> Iterator[None]:
+    """The test database, whoever asks. pytest-django's own looks for tests that use `db`; where all that were chosen
+    use `live_db` it makes none and leaves the connection on the real one.
+    """
+    with django_db_blocker.unblock():
+        keep = django_db_keepdb and not django_db_createdb
+        made = setup_databases(verbosity=request.config.option.verbose, interactive=False, keepdb=keep)
+    yield
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            teardown_databases(made, verbosity=request.config.option.verbose)
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.formats import localize
 
 from apps.jobs.models import Cursor, Job
 from apps.jobs.recurrence.wording import describe
 from apps.jobs.schedules import rule_of
 from apps.jobs.selectors import status_of
-from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, column
+from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
 
 FAILING = 3  # in a row
 
@@ -110,7 +111,8 @@ def _cursor_column(name: str) -> Any:
     @column(str(getattr(field, "verbose_name", name)))
     def shown(job: Job) -> Any:
         cursor = cursor_of(job)
-        return getattr(cursor, name) if cursor is not None else None
+        value = getattr(cursor, name) if cursor is not None else None
+        return localize(value) if isinstance(value, datetime) else value
 
     shown.__name__ = f"cursor_{name}"
     return shown
@@ -195,8 +197,8 @@ class JobAdmin(ReadOnlyAdmin):
         return cursor.consecutive_failures if cursor else None
 
     @column("quarantined", ordering="cursor__quarantined_at")
-    def quarantine(self, job: Job) -> str:
+    def quarantine(self, job: Job) -> str | None:
         cursor = cursor_of(job)
         if cursor is None:
             return "no cursor"
-        return cursor.quarantine_reason if cursor.quarantined_at else ""
+        return brief(cursor.quarantine_reason) if cursor.quarantined_at else None

@@ -1,12 +1,13 @@
 """The loop's SQL on jobs: one function per file of `sql/`, each on a psycopg cursor of the leader's own session.
 
-Statements that take arrays are never prepared: a generic plan believes that an array has ten elements, and goes by a
-nested loop where there are a thousand.
+A statement that takes arrays is prepared for a few rows only, where planning it would take longer than running it. A
+prepared one may get a generic plan, which believes that every array has ten elements and goes by a nested loop where
+there are a thousand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString, Protocol
@@ -26,6 +27,14 @@ class Reader(Protocol):
     def read(self, sql: LiteralString, params: dict[str, Any], /, *, prepare: bool | None = None) -> Rows: ...
 
 
+FEW = 20
+
+
+def _few(rows: Sized) -> bool | None:
+    """The `prepare` of psycopg: as it sees fit, or never."""
+    return None if len(rows) <= FEW else False
+
+
 @cache
 def sql(name: str) -> LiteralString:
     """The text of `sql/<name>.sql`."""
@@ -41,12 +50,12 @@ def read_due(session: Reader, *, chunk: int) -> Due:
 
 def lock_cursors(cursor: Session, job_ids: Sequence[int]) -> None:
     """Hold the cursors of these jobs until the transaction ends."""
-    cursor.execute(sql("lock_cursors"), {"job_ids": list(job_ids)}, prepare=False)
+    cursor.execute(sql("lock_cursors"), {"job_ids": list(job_ids)}, prepare=_few(job_ids))
 
 
 def verify_cursors(cursor: Session, job_ids: Sequence[int]) -> dict[int, Standing]:
     """Where locked cursors stand, by job."""
-    cursor.execute(sql("verify_cursors"), {"job_ids": list(job_ids)}, prepare=False)
+    cursor.execute(sql("verify_cursors"), {"job_ids": list(job_ids)}, prepare=_few(job_ids))
     return {row[0]: Standing(*row[1:]) for row in cursor}
 
 
@@ -57,12 +66,12 @@ def advance_cursors(cursor: Session, plans: Sequence[tuple[int, Plan]]) -> None:
         "accounted": [plan.accounted for _, plan in plans],
         "next_run_ats": [plan.next_run_at for _, plan in plans],
     }
-    cursor.execute(sql("advance_cursors"), params, prepare=False)
+    cursor.execute(sql("advance_cursors"), params, prepare=_few(plans))
 
 
 def park_cursors(cursor: Session, job_ids: Sequence[int]) -> None:
     """Take jobs that are switched off or deleted out of the schedule; their cursors are locked."""
-    cursor.execute(sql("park_cursors"), {"job_ids": list(job_ids)}, prepare=False)
+    cursor.execute(sql("park_cursors"), {"job_ids": list(job_ids)}, prepare=_few(job_ids))
 
 
 def quarantine_cursors(cursor: Session, broken: Sequence[tuple[DueJob, str]]) -> set[int]:
@@ -73,7 +82,7 @@ def quarantine_cursors(cursor: Session, broken: Sequence[tuple[DueJob, str]]) ->
         "versions": [job.version for job, _ in broken],
         "reasons": [reason for _, reason in broken],
     }
-    cursor.execute(sql("quarantine_cursors"), params, prepare=False)
+    cursor.execute(sql("quarantine_cursors"), params, prepare=_few(broken))
     return {job_id for (job_id,) in cursor}
 
 
@@ -89,7 +98,7 @@ def insert_skips(cursor: Session, skips: Sequence[tuple[DueJob, SkipRange]], *, 
         "details": [skip.detail for _, skip in skips],
         "epoch": epoch,
     }
-    cursor.execute(sql("insert_skips"), params, prepare=False)
+    cursor.execute(sql("insert_skips"), params, prepare=_few(skips))
 
 
 def add_to_totals(cursor: Session, work: dict[int, tuple[int, int]], *, epoch: int) -> None:
@@ -100,12 +109,12 @@ def add_to_totals(cursor: Session, work: dict[int, tuple[int, int]], *, epoch: i
         "skipped": [skipped for _, skipped in work.values()],
         "epoch": epoch,
     }
-    cursor.execute(sql("add_to_totals"), params, prepare=False)
+    cursor.execute(sql("add_to_totals"), params, prepare=_few(work))
 
 
 def read_cycles(session: Reader, tenant_ids: Sequence[int]) -> dict[int, CycleStart]:
     """Where these tenants' journals stand."""
-    rows = session.read(sql("read_cycles"), {"tenant_ids": list(tenant_ids)}, prepare=False)
+    rows = session.read(sql("read_cycles"), {"tenant_ids": list(tenant_ids)}, prepare=_few(tenant_ids))
     return {row[0]: CycleStart(*row[1:]) for row in rows}
 
 
@@ -116,7 +125,7 @@ def has_notes(session: Reader) -> bool:
 
 def take_notes(cursor: Session, *, batch: int) -> list[Note]:
     """Remove up to `batch` notes, the oldest, and return them in no order."""
-    cursor.execute(sql("take_notes"), {"batch": batch}, prepare=False)
+    cursor.execute(sql("take_notes"), {"batch": batch})
     return [Note(*row) for row in cursor]
 
 
@@ -131,10 +140,10 @@ def apply_outcomes(cursor: Session, outcomes: Sequence[JobOutcome]) -> list[Told
         "reasons": [outcome.reason for outcome in outcomes],
         "streaks": [outcome.trailing for outcome in outcomes],
     }
-    cursor.execute(sql("apply_outcomes"), params, prepare=False)
+    cursor.execute(sql("apply_outcomes"), params, prepare=_few(outcomes))
     return [Told(*row) for row in cursor]
 
 
 def stamp_journaled(cursor: Session, job_ids: Sequence[int]) -> None:
     """Remember that the journal has these jobs' completions."""
-    cursor.execute(sql("stamp_journaled"), {"job_ids": list(job_ids)}, prepare=False)
+    cursor.execute(sql("stamp_journaled"), {"job_ids": list(job_ids)}, prepare=_few(job_ids))

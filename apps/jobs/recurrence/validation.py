@@ -106,8 +106,9 @@ def _interval(seconds: object, anchor: object, now: datetime, least: int) -> Int
     if seconds > MAX_INTERVAL_SECONDS:
         raise ScheduleError("interval_seconds", "An interval is at most ten years.")
     _refuse_too_often("interval_seconds", seconds, least)
-    start = as_utc(now) if anchor in (None, "") else _instant("anchor_at", anchor)
-    rule = IntervalRule(seconds, start.replace(microsecond=0))
+    # A given anchor keeps its fraction of a second: it is how frequent jobs are spread over the second.
+    start = as_utc(now).replace(microsecond=0) if anchor in (None, "") else _instant("anchor_at", anchor)
+    rule = IntervalRule(seconds, start)
     if next_after(rule, now) is None:
         raise ScheduleError("anchor_at", "It would never run: it starts past the end of the calendar.")
     return rule
