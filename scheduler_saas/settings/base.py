@@ -32,10 +32,10 @@ SHARED_APPS = [
     "apps.jobs",
     "apps.operations",
     "apps.dashboard",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    "scheduler_saas.admin_config.OperatorsAdminConfig",  # django.contrib.admin, with our site
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -108,6 +108,7 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://scheduler
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = ["scheduler_saas.formats"]
 USE_TZ = True
 
 STATIC_URL = "/static/"
@@ -119,6 +120,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
+AXES_ENABLE_ADMIN = False  # apps.tenants.admin has its own page of failed sign-ins
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=10)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -149,15 +151,27 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/scheduler/",
     "SERVE_PERMISSIONS": ["apps.tenants.permissions.IsMember"],
+    # Instead of the default hook, which moves every enumeration into a component of its own.
+    "POSTPROCESSING_HOOKS": ["apps.dashboard.api.openapi.finish"],
 }
 
-UNFOLD = {"SITE_TITLE": "Scheduler SaaS", "SITE_HEADER": "Scheduler SaaS", "SITE_SYMBOL": "schedule"}
+UNFOLD = {
+    "SITE_TITLE": "Scheduler SaaS",
+    "SITE_HEADER": "Scheduler SaaS",
+    "SITE_SUBHEADER": "Operators",
+    "SITE_SYMBOL": "schedule",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "scheduler_saas.navigation.icon"}],
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": False, "navigation": "scheduler_saas.navigation.sidebar"},
+}
 
 # Keys that encrypt tenants' content at rest, newest first; each tenant's key is derived from these.
 VAULT_KEYS = env.list("VAULT_KEYS", default=[])
 
 # Outbound requests: only globally routable addresses, unless the operator lists the network here.
 EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", default=[])
+EGRESS_REFUSED_NETWORKS = env.list("EGRESS_REFUSED_NETWORKS", default=[])
 EGRESS_ALLOWED_PORTS = env.list("EGRESS_ALLOWED_PORTS", cast=int, default=[80, 443, 8080, 8443])
 
 # The scheduler. All values in seconds.
@@ -176,6 +190,7 @@ WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=100)  # executions at
 WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)  # for plain functions
 WORKER_POLL = env.float("WORKER_POLL", default=1.0)
 WORKER_DRAIN = env.float("WORKER_DRAIN", default=20.0)
+TASK_MODULES = env.list("TASK_MODULES", default=[])  # modules that register tasks, beside the apps' own
 
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOGGING = {

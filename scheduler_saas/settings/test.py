@@ -7,3 +7,4 @@ DEBUG = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {**LOGGING, "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="WARNING")}}
 WHITENOISE_AUTOREFRESH = True
+TASK_MODULES = ["tests.tasks"]

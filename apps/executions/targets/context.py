@@ -41,7 +41,8 @@ class TargetResult:
     """What became of one attempt.
 
     `result` is JSON-able. `error` is one line for a log, `detail` the long text (a traceback). `retry_after` is the
-    delay in seconds that the receiver asked for. `permanent` says that another attempt cannot help.
+    delay in seconds that the receiver asked for. `permanent` says that another attempt cannot help,
+    `timed_out` that it was ended for taking too long.
     """
 
     status: Literal["ok", "failed"]
@@ -50,6 +51,7 @@ class TargetResult:
     detail: str = ""
     retry_after: float | None = None
     permanent: bool = False
+    timed_out: bool = False
 
     @property
     def ok(self) -> bool:

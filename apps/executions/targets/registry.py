@@ -6,8 +6,10 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 from rest_framework import serializers
 
@@ -97,8 +99,10 @@ def registered_names() -> list[str]:
 
 
 def autodiscover() -> None:
-    """Import the `tasks` module of every installed app, which registers what they declare."""
+    """Import the `tasks` module of every installed app and those of TASK_MODULES, which registers what they declare."""
     autodiscover_modules("tasks")
+    for module in getattr(settings, "TASK_MODULES", ()):
+        import_module(module)
 
 
 def is_allowed(name: str, allowed: Sequence[str] | None) -> bool:

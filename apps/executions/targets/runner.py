@@ -37,6 +37,6 @@ async def run_target(
                 return outcome.from_error(error)  # the target's own, of something it waited for
         return outcome.from_value(value)
     except TimeoutError:
-        return TargetResult("failed", error=f"timed out after {timeout:g} s")
+        return TargetResult("failed", error=f"timed out after {timeout:g} s", timed_out=True)
     except Exception as error:  # whatever a target raises is its failure, not the worker's
         return outcome.from_error(error)

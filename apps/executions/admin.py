@@ -1,0 +1,149 @@
+"""The operators' pages of executions: what runs, what ran, what did not, and how much.
+
+Outputs are not here: what a customer's run returned or raised is the customer's alone, and row security says so too.
+"""
+
+from django.contrib import admin
+
+from apps.executions.models import Attempt, Counter, Execution, ExecutionLog, Skip, TenantTotals
+from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
+
+_OUTCOMES = {
+    "success": "success",
+    "failed": "danger",
+    "timeout": "warning",
+    "lost": "danger",
+    "leased": "success",
+    "pending": "info",
+}
+
+
+@admin.register(Execution)
+class ExecutionAdmin(ReadOnlyAdmin):
+    """Live rows. A finished execution is in the ledger."""
+
+    list_display = (
+        "id",
+        "tenant",
+        "job_name",
+        "kind",
+        "shown_state",
+        "attempt",
+        "scheduled_for",
+        "run_at",
+        "worker",
+        "lease_expires_at",
+    )
+    list_filter = (TENANT_FILTER, "state", "kind")
+    list_select_related = ("tenant",)
+    ordering = ("-id",)
+    search_numbers = ("id", "job_id")
+    search_texts = ("job_name", "worker")
+    exclude = ("lease_token",)  # whoever knows it could speak for the worker
+
+    @column("state", ordering="state", label=_OUTCOMES)
+    def shown_state(self, execution: Execution) -> str:
+        return execution.state
+
+
+@admin.register(ExecutionLog)
+class ExecutionLogAdmin(ReadOnlyAdmin):
+    """The ledger, by id: the order in which executions were made, and one that its key can serve."""
+
+    list_display = (
+        "id",
+        "tenant",
+        "job_name",
+        "kind",
+        "outcome",
+        "attempts",
+        "scheduled_for",
+        "finished_at",
+        "milliseconds",
+        "epoch",
+        "error",
+    )
+    list_filter = (TENANT_FILTER, "status", "kind")
+    list_select_related = ("tenant",)
+    ordering = ("-id",)
+    sortable_by = ()
+    search_numbers = ("id", "job_id")
+    search_texts = ("job_name",)
+
+    @column("status", label=_OUTCOMES)
+    def outcome(self, log: ExecutionLog) -> str:
+        return log.status
+
+    @column("ms")
+    def milliseconds(self, log: ExecutionLog) -> int | None:
+        return log.execution_time_ms
+
+    @column("error")
+    def error(self, log: ExecutionLog) -> str | None:
+        return brief(log.error_message)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin):
+    list_display = (
+        "execution_id",
+        "attempt",
+        "tenant",
+        "shown_outcome",
+        "worker",
+        "started_at",
+        "finished_at",
+        "error",
+    )
+    list_filter = (TENANT_FILTER, "outcome")
+    list_select_related = ("tenant",)
+    ordering = ("-execution_id", "-attempt")
+    sortable_by = ()
+    search_numbers = ("execution_id",)
+    exclude = ("lease_token",)
+
+    @column("outcome", label=_OUTCOMES)
+    def shown_outcome(self, attempt: Attempt) -> str:
+        return attempt.outcome
+
+    @column("error")
+    def error(self, attempt: Attempt) -> str | None:
+        return brief(attempt.error_message)
+
+
+@admin.register(Skip)
+class SkipAdmin(ReadOnlyAdmin):
+    list_display = ("id", "tenant", "job_id", "reason", "count", "first", "last", "epoch", "detail")
+    list_filter = (TENANT_FILTER, "reason")
+    list_select_related = ("tenant",)
+    ordering = ("-id",)
+    sortable_by = ()
+    search_numbers = ("id", "job_id")
+
+
+@admin.register(Counter)
+class CounterAdmin(ReadOnlyAdmin):
+    list_display = ("hour", "tenant", "user_key", "task_type", "status", "n")
+    list_filter = (TENANT_FILTER, "status")
+    list_select_related = ("tenant",)
+    ordering = ("-id",)
+    sortable_by = ()
+    search_texts = ("user_key", "task_type")
+
+
+@admin.register(TenantTotals)
+class TenantTotalsAdmin(ReadOnlyAdmin):
+    list_display = (
+        "tenant",
+        "check_cycles",
+        "tasks_found",
+        "tasks_executed",
+        "tasks_failed",
+        "tasks_skipped",
+        "term_epoch",
+        "last_check_at",
+        "updated_at",
+    )
+    list_filter = (TENANT_FILTER,)
+    list_select_related = ("tenant",)
+    ordering = ("tenant_id",)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+
+import psycopg
+
+from apps.executions import queue
+from apps.executions.clock import DatabaseClock
+from apps.executions.queue import WORK_CHANNEL, Claimed
+from apps.executions.reconnecting import Session, keep_connected
+
+MAX_BATCH = 500
+GATHER_SECONDS = 0.005  # under a backlog, freed places are collected for this long: one claim for many
+TAKEN_ELSEWHERE_SECONDS = 0.05
+
+
+class Claimer:
+    """Claims what is due whenever it is told, whenever something comes due, and whenever `poll` seconds have passed.
+
+    `start` gets the claimed rows with the monotonic time before the claim; `free` says how many more may run, `held`
+    how many leases there are. The session that claims is the one that listens: a notification ends its sleep directly.
+    """
+
+    def __init__(
+        self,
+        *,
+        worker: str,
+        lease_seconds: float,
+        poll: float,
+        concurrency: int,
+        clock: DatabaseClock,
+        start: Callable[[list[Claimed], float], None],
+        free: Callable[[], int],
+        held: Callable[[], int],
+        until_empty: bool = False,
+    ) -> None:
+        self._worker, self._lease_seconds, self._poll = worker, lease_seconds, poll
+        self._enough = max(1, concurrency // 4)
+        self._clock, self._start, self._free, self._held = clock, start, free, held
+        self._idle_means_done = until_empty
+        self._wake = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._backlog = False
+        self._gathering: asyncio.TimerHandle | None = None
+        self._next_due: float | None = None  # monotonic
+        self._asked = float("-inf")
+
+    async def run(self) -> None:
+        """Until `stop`; with `until_empty`, until nothing is due and nothing runs."""
+        await keep_connected(f"scheduler worker {self._worker} claims"[:63], self._serve, self._stopped)
+
+    def stop(self) -> None:
+        # Never cancelled: the server might claim rows that nobody here hears of.
+        self._stopped.set()
+        self._wake.set()
+
+    def place_freed(self) -> None:
+        """An execution ended, or its end was written: what a backlog waits for, and the end of a drain."""
+        if self._idle_means_done or (self._backlog and self._free() >= self._enough):
+            self._wake.set()
+        elif self._backlog and self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._gathered)
+
+    def due_in(self, seconds: float) -> None:
+        """Something will come due that this worker put back itself."""
+        moment = monotonic() + seconds
+        if self._next_due is None or moment < self._next_due:
+            self._next_due = moment
+            self._wake.set()
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._wake.set()
+
+    async def _serve(self, session: Session) -> None:
+        session.add_notify_handler(lambda _: self._wake.set())
+        await session.execute(f"LISTEN {WORK_CHANNEL}")
+        await self._look_ahead(session)
+        while not self._stopped.is_set():
+            self._wake.clear()
+            if await self._claim(session):
+                continue
+            if self._idle_means_done and not self._backlog and self._held() == 0:
+                return
+            if not self._backlog and monotonic() - self._asked >= self._poll:
+                await self._look_ahead(session)
+            await self._sleep(session, self._pause())
+
+    async def _claim(self, session: Session) -> bool:
+        """Whether to claim again at once."""
+        limit = min(self._free(), MAX_BATCH)
+        if limit <= 0:
+            self._backlog = True
+            return False
+        before = monotonic()
+        if self._next_due is not None and self._next_due <= before:
+            self._next_due = None
+        rows = await queue.claim(
+            worker=self._worker, limit=limit, lease_seconds=self._lease_seconds
+        ).on_async(session)
+        if rows:
+            self._start(rows, before)
+        self._backlog = len(rows) == limit
+        return self._backlog and self._free() >= self._enough
+
+    async def _look_ahead(self, session: Session) -> None:
+        before = monotonic()
+        now, next_due = await queue.look_ahead().on_async(session)
+        self._asked = monotonic()
+        self._clock.sample(now, before, self._asked)
+        self._next_due = None
+        if next_due is not None:
+            # One that is due and was not claimed is being taken by another session, or came due this instant.
+            wait = next_due - now if next_due > now else TAKEN_ELSEWHERE_SECONDS
+            self._next_due = self._asked + wait
+
+    def _pause(self) -> float:
+        if self._backlog:
+            return self._poll  # a place that becomes free ends it
+        now = monotonic()
+        until_asking = self._asked + self._poll - now
+        until_due = self._poll if self._next_due is None else self._next_due - now
+        return min(until_asking, until_due)
+
+    async def _sleep(self, session: Session, seconds: float) -> None:
+        """Until woken, or a message of the server's: a notification, or the end of the session."""
+        if seconds <= 0:
+            return
+        loop, descriptor = asyncio.get_running_loop(), session.fileno()
+        broken: list[psycopg.Error] = []
+
+        def readable() -> None:
+            try:
+                session.pgconn.consume_input()
+                while session.pgconn.notifies() is not None:
+                    self._wake.set()
+            except psycopg.Error as error:
+                broken.append(error)
+                loop.remove_reader(descriptor)
+                self._wake.set()
+
+        # psycopg watches the socket only while a statement runs; between statements it is ours to watch.
+        loop.add_reader(descriptor, readable)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+        finally:
+            loop.remove_reader(descriptor)
+        if broken:
+            raise psycopg.OperationalError(str(broken[0]))

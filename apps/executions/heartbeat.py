@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import psycopg
+
+from apps.executions import queue
+from apps.executions.leases import Lease, Leases, overdue
+from apps.tenants import machine
+
+logger = logging.getLogger(__name__)
+RETRY_SECONDS = 0.5
+
+
+class Heartbeat(threading.Thread):
+    """Renews a worker's leases, all in one statement, from a thread and a session of its own.
+
+    A handler that blocks the event loop keeps this from nothing. `on_lost` is called here, in this thread, with the
+    leases that the database no longer knows as ours, or that have run out while it could not be reached.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        *,
+        application_name: str,
+        lease_seconds: float,
+        every: float,
+        on_lost: Callable[[list[Lease]], None],
+    ) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._leases = leases
+        self._application_name = application_name
+        self._lease_seconds, self._every = lease_seconds, every
+        self._on_lost = on_lost
+        self._stopping = threading.Event()
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self) -> None:
+        wait = self._every
+        while not self._stopping.wait(wait):
+            leases = self._leases.copy()
+            try:
+                lost = self._renew(leases) if leases else []
+                wait = self._every
+            except psycopg.Error as error:
+                logger.warning("leases were not renewed: %s", error)
+                self._disconnect()
+                lost = overdue(leases)
+                wait = min(RETRY_SECONDS, self._every)
+            if lost:
+                self._on_lost(lost)
+        self._disconnect()
+
+    def _renew(self, leases: list[Lease]) -> list[Lease]:
+        if self._connection is None or self._connection.closed:
+            self._connection = machine.connect(
+                application_name=self._application_name, session_settings=queue.PINNED_PLANS
+            )
+        deadline = monotonic() + self._lease_seconds
+        call = queue.renew([lease.held for lease in leases], lease_seconds=self._lease_seconds)
+        with self._connection.cursor() as cursor:
+            renewed = call.on(cursor)
+        for lease in leases:
+            if lease.execution.token in renewed:
+                lease.deadline = deadline
+        return [lease for lease in leases if lease.execution.token not in renewed]
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,189 @@
+"""The live queue: one function per statement.
+
+`enqueue` and `notify_work` run in the caller's transaction. The others return a `Call`, for sync and asyncio sessions
+alike. Each is a transaction of its own when the session is in autocommit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, TypedDict
+
+from apps.executions.call import Call, Executes, Rows
+from apps.executions.sql import statement
+
+WORK_CHANNEL = "scheduler_work"
+
+# For sessions that claim and finish. A queue's statistics are always behind it, and a plan made from them may be twenty
+# times slower; these sessions are left one way to run each statement: index, hash join, planned once.
+PINNED_PLANS = {
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_nestloop": "off",
+    "enable_mergejoin": "off",
+    "enable_sort": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewExecution:
+    """To be made. `scheduled_for` is the nominal instant, `run_at` when it may start; delays in seconds."""
+
+    tenant_id: int
+    job_id: int
+    job_name: str
+    user_id: str | None
+    legacy_user_id: int | None
+    kind: str
+    scheduled_for: datetime
+    run_at: datetime
+    task_type: str
+    target: str
+    content_version: int
+    timeout_seconds: int
+    max_attempts: int
+    retry_delay_seconds: int
+    retry_max_delay_seconds: int
+    priority: int = 0
+    epoch: int | None = None
+    retry_of: int | None = None
+
+
+_COLUMNS = tuple(NewExecution.__dataclass_fields__)
+
+
+class Claimed(NamedTuple):
+    """A leased row as its worker needs it. `leased_at` is the database's clock in seconds since the epoch."""
+
+    id: int
+    token: str
+    tenant_id: int
+    job_id: int
+    job_name: str
+    user_id: str | None
+    legacy_user_id: int | None
+    kind: str
+    scheduled_for: datetime
+    run_at: datetime
+    target: str
+    epoch: int | None
+    priority: int
+    content_version: int
+    timeout_seconds: int
+    max_attempts: int
+    retry_delay_seconds: int
+    retry_max_delay_seconds: int
+    attempt: int
+    lost: int
+    leased_at: float
+
+
+class Held(TypedDict):
+    """A lease, by the id of its execution and its token."""
+
+    id: int
+    token: str
+
+
+class Failed(Held):
+    """An attempt that failed with others left. Times are the database's clock, delay seconds from now."""
+
+    outcome: str
+    error_message: str
+    started: float
+    finished: float
+    delay: float
+
+
+class Finished(Held):
+    """The end of an execution. `outcome` is the attempt's; `error_message` has no customer's content in it."""
+
+    status: str
+    outcome: str
+    error_message: str | None
+    started: float
+    finished: float
+    result: Any
+    error_text: str | None
+
+
+class Completed(NamedTuple):
+    """`stale` leases were no longer ours; a `duplicate` tick was in the ledger already and was not written again."""
+
+    completed: int
+    stale: int
+    duplicates: int
+
+
+class Moved(NamedTuple):
+    """`stale` leases were no longer ours."""
+
+    moved: int
+    stale: int
+
+
+def enqueue(cursor: Executes, rows: Sequence[NewExecution]) -> list[int]:
+    """Make executions in one statement. The ids of those made, in no order; a tick that is live already is not."""
+    params = {column: [getattr(row, column) for row in rows] for column in _COLUMNS}
+    cursor.execute(statement("enqueue"), params)
+    return [execution_id for (execution_id,) in cursor.fetchall()]
+
+
+def notify_work(cursor: Executes) -> None:
+    """Wake the workers when the transaction commits."""
+    cursor.execute("SELECT pg_notify(%s, '')", (WORK_CHANNEL,))
+
+
+def claim(*, worker: str, limit: int, lease_seconds: float) -> Call[list[Claimed]]:
+    """Lease up to `limit` due executions to `worker`, the first to run first."""
+    params = {"worker": worker, "limit": limit, "lease_seconds": lease_seconds}
+    return Call("claim", params, _claimed)
+
+
+def _claimed(rows: Rows) -> list[Claimed]:
+    return sorted((Claimed(*row) for row in rows), key=lambda row: (-row.priority, row.run_at, row.id))
+
+
+def look_ahead() -> Call[tuple[float, float | None]]:
+    """The database's time, and when the next waiting execution may start (None: none); seconds since the epoch."""
+    return Call("look_ahead", {}, lambda rows: (rows[0][0], rows[0][1]))
+
+
+def renew(leases: Sequence[Held], *, lease_seconds: float) -> Call[set[str]]:
+    """Extend leases; the tokens of those that are still ours."""
+    params = {"batch": _batch(leases), "lease_seconds": lease_seconds}
+    return Call("renew", params, lambda rows: {token for (token,) in rows})
+
+
+def complete(batch: Sequence[Finished]) -> Call[Completed]:
+    """Move executions to the ledger, with everything that follows from it, in one transaction."""
+    return Call("complete", {"batch": _batch(batch)}, _completed)
+
+
+def _completed(rows: Rows) -> Completed:
+    given, gone, logged = rows[0]
+    return Completed(completed=logged, stale=given - gone, duplicates=gone - logged)
+
+
+def retry(batch: Sequence[Failed], *, worker: str) -> Call[Moved]:
+    """Put failed executions back, to be run `delay` seconds from now."""
+    return Call("retry", {"batch": _batch(batch), "worker": worker}, _moved)
+
+
+def release(batch: Sequence[Held]) -> Call[Moved]:
+    """Hand leases back as if they had not been taken, and wake the other workers."""
+    return Call("release", {"batch": _batch(batch)}, _moved)
+
+
+def _moved(rows: Rows) -> Moved:
+    return Moved(moved=rows[0][1], stale=rows[0][0] - rows[0][1])
+
+
+def _batch(rows: Sequence[Any]) -> str:
+    """In the order of ids, so that two sessions lock rows in the same order."""
+    return json.dumps(sorted(rows, key=lambda row: row["id"]), separators=(",", ":"))

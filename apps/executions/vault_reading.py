@@ -1,0 +1,91 @@
+"""Reading a tenant's vault for a worker: through Django's connection, inside that tenant's scope, in one go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import Any, NamedTuple
+
+from django.db import InterfaceError, OperationalError, connection
+
+from apps.executions.targets.context import EndpointContent
+from apps.tenants.context import all_tenants_scope, tenant_scope
+from apps.tenants.models import Tenant
+from apps.vault import services as vault
+from apps.vault.crypto import CannotOpen
+
+ROTATION_SECONDS = 5.0
+
+
+class Key(NamedTuple):
+    tenant_id: int
+    job_id: int
+    version: int
+
+
+class Surroundings(NamedTuple):
+    """Of a tenant: `expires` (monotonic) is when a rotated secret or a new URL is looked for again."""
+
+    schema_name: str
+    endpoint: EndpointContent | None
+    secrets: Mapping[str, list[str]]
+    expires: float
+
+
+class Read(NamedTuple):
+    """Contents with their size in characters. What is missing is left out; a tenant that is gone is None."""
+
+    tenant: Surroundings | None
+    contents: dict[Key, tuple[dict[str, Any], int]]
+
+
+def read(tenant_id: int, keys: list[Key], names: Iterable[str]) -> Read:
+    """The tenant's surroundings with the secrets of these names, and these contents and the secrets that they name.
+
+    Raises Django's OperationalError or InterfaceError while the database is away.
+    """
+    try:
+        return _read_vault(tenant_id, keys, names)
+    except (OperationalError, InterfaceError):
+        # The server was restarted, perhaps: once more on a new connection.
+        connection.close()
+        return _read_vault(tenant_id, keys, names)
+
+
+def _read_vault(tenant_id: int, keys: list[Key], names: Iterable[str]) -> Read:
+    with all_tenants_scope():
+        tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        return Read(None, {})
+    with tenant_scope(tenant):
+        found = _open_contents(keys)
+        wanted = {*names, *filter(None, (_secret_name(content) for content, _ in found.values()))}
+        values = {name: vault.secret_get(name) for name in wanted}
+        endpoint = vault.endpoint_get()
+    surroundings = Surroundings(
+        schema_name=str(tenant.schema_name),
+        endpoint=None if endpoint is None else EndpointContent(endpoint.url, endpoint.secrets),
+        secrets={name: [] if value is None else [value] for name, value in values.items()},
+        expires=monotonic() + ROTATION_SECONDS,
+    )
+    return Read(surroundings, found)
+
+
+def _open_contents(keys: list[Key]) -> dict[Key, tuple[dict[str, Any], int]]:
+    try:
+        contents = vault.contents_get([(key.job_id, key.version) for key in keys])
+    except CannotOpen:
+        # One of them; the others must not fail with it.
+        contents = {}
+        for key in keys:
+            with suppress(CannotOpen):
+                contents |= vault.contents_get([(key.job_id, key.version)])
+    found = {key: contents.get((key.job_id, key.version)) for key in keys}
+    return {key: (content, len(json.dumps(content))) for key, content in found.items() if content is not None}
+
+
+def _secret_name(content: dict[str, Any]) -> str | None:
+    name = content.get("secret")
+    return name if isinstance(name, str) else None

@@ -1,0 +1,65 @@
+"""What becomes of an execution after an attempt: the ledger, or another try. Pure."""
+
+from __future__ import annotations
+
+from apps.executions.queue import Claimed, Failed, Finished
+from apps.executions.states import AttemptOutcome, Outcome
+from apps.executions.targets.context import TargetResult
+
+JITTER = 0.1
+MAX_MESSAGE = 500
+
+
+def delay_before_retry(row: Claimed, result: TargetResult, *, spread: float) -> float | None:
+    """Seconds until the next attempt, None when this was the last.
+
+    The job's delay, doubled with each failure up to its limit, ±10 %, and no sooner than the receiver asked. `spread`
+    is a random number from 0 to 1: jobs that failed together do not come back together. A lost worker uses up no
+    attempt.
+    """
+    failures = row.attempt - row.lost
+    if result.ok or result.permanent or failures >= row.max_attempts:
+        return None
+    doubled = row.retry_delay_seconds * 2.0 ** min(max(failures, 1) - 1, 32)
+    delay = min(doubled, float(row.retry_max_delay_seconds)) * (1 - JITTER + 2 * JITTER * spread)
+    return max(delay, result.retry_after or 0.0)
+
+
+def failed_attempt(
+    row: Claimed, result: TargetResult, *, started: float, finished: float, delay: float
+) -> Failed:
+    """Of an execution that will be tried again. Times are the database's clock."""
+    return {
+        "id": row.id,
+        "token": row.token,
+        "outcome": _outcome(result).value,
+        "error_message": _message(result) or "",
+        "started": started,
+        "finished": finished,
+        "delay": delay,
+    }
+
+
+def end(row: Claimed, result: TargetResult, *, started: float, finished: float) -> Finished:
+    """Of an execution that is over. Times are the database's clock."""
+    return {
+        "id": row.id,
+        "token": row.token,
+        "status": (Outcome.SUCCESS if result.ok else Outcome.FAILED).value,
+        "outcome": _outcome(result).value,
+        "error_message": _message(result),
+        "started": started,
+        "finished": finished,
+        "result": result.result,
+        "error_text": None if result.ok else (result.detail or result.error or None),
+    }
+
+
+def _outcome(result: TargetResult) -> AttemptOutcome:
+    if result.ok:
+        return AttemptOutcome.SUCCESS
+    return AttemptOutcome.TIMEOUT if result.timed_out else AttemptOutcome.FAILED
+
+
+def _message(result: TargetResult) -> str | None:
+    return None if result.ok else (result.error or "it failed")[:MAX_MESSAGE]

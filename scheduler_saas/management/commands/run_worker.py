@@ -1,0 +1,41 @@
+import asyncio
+import signal
+from dataclasses import replace
+from typing import Any
+
+import uvloop
+from django.core.management.base import BaseCommand, CommandParser
+
+from apps.executions.limits import Limits
+from apps.executions.worker import Worker
+
+
+class Command(BaseCommand):
+    help = (
+        "Run executions until SIGTERM, or with --drain until none is due. A second SIGTERM waits for nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--drain", action="store_true", help="end when nothing is due (for cron)")
+        parser.add_argument("--concurrency", type=int, help="executions at once (WORKER_CONCURRENCY)")
+        parser.add_argument(
+            "--name", help="the worker's name in the ledger; by default host, process and chance"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        limits = Limits.from_settings()
+        if options["concurrency"]:
+            limits = replace(limits, concurrency=options["concurrency"])
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            counts = runner.run(self._run(limits, options))
+        if options["drain"]:
+            did = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()) if n)
+            self.stdout.write(did or "nothing was due")
+
+    async def _run(self, limits: Limits, options: dict[str, Any]) -> dict[str, int]:
+        worker = Worker(limits=limits, name=options["name"], until_empty=options["drain"])
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.stop)
+        await worker.run()
+        return dict(worker.counts)
