@@ -1,10 +1,11 @@
 """From a request to its scope: whose host is it, whose key, and may its view write?"""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import split_domain_port
 
@@ -12,6 +13,7 @@ from apps.tenants import context, selectors
 from apps.tenants.authentication import bearer_token
 from scheduler_saas import probes
 
+logger = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -43,7 +45,12 @@ class TenantMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         context.enter_public()
         try:
-            return self._enter(request) or self.get_response(request)
+            try:
+                refused = self._enter(request)
+            except (OperationalError, InterfaceError):
+                logger.exception("nobody can be told apart without the database")
+                refused = _without_database()
+            return refused or self.get_response(request)
         finally:
             context.enter_public()
 
@@ -73,6 +80,16 @@ class TenantMiddleware:
         request.tenant = tenant
         context.enter_tenant(tenant)
         return None
+
+
+def _without_database() -> JsonResponse:
+    """503 in words that dashboards know from `health`."""
+    checks = {
+        "database": "The database does not answer.",
+        "scheduler_leadership": "Unknown without the database.",
+    }
+    answer = {"detail": checks["database"], "status": "unhealthy", "checks": checks}
+    return JsonResponse(answer, status=503, headers={"Retry-After": "5"})
 
 
 class ReadOnlyMiddleware:

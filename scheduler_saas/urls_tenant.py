@@ -7,3 +7,5 @@ urlpatterns = [
     path("api/scheduler/", include("apps.dashboard.urls")),
     path("api/scheduler/", include("apps.operations.urls")),
 ]
+handler404 = "apps.tenants.api.errors.not_found"
+handler500 = "apps.tenants.api.errors.server_error"

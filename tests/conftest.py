@@ -17,7 +17,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 from tests.factories import MembershipFactory, PlanFactory, TenantFactory
 
-pytest_plugins = ["tests.plugins.no_skips"]
+pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.operators"]
 
 # What the session's tenants are made of; everything else is emptied after a `live_db` test.
 _KEPT = [

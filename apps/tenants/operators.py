@@ -17,6 +17,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
@@ -36,6 +37,11 @@ def column(
 ) -> Callable[[F], F]:
     """A method as a column of a list; `label` colours its values."""
     return cast(Callable[[F], F], display(description=description, ordering=ordering, label=label))
+
+
+def brief(text: str | None) -> str | None:
+    """A sentence as a list has room for it; the row's own page has all of it."""
+    return Truncator(text).chars(60) if text else None
 
 
 def actor_of(request: HttpRequest) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpRequest, JsonResponse
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
@@ -39,6 +40,17 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     elif not (isinstance(response.data, dict) and "detail" in response.data):
         response.data = {"detail": str(response.data)}
     return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """A path that no view answers (`handler404` of tenants' hosts)."""
+    return JsonResponse({"detail": "There is nothing at this path."}, status=status.HTTP_404_NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """An error that nobody foresaw (`handler500` of tenants' hosts). Says nothing of what it was."""
+    sentence = "Something went wrong on our side. It has been recorded."
+    return JsonResponse({"detail": sentence}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
 
 
 def _first_sentence(errors: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ def integer_param(request: Request, name: str, default: int, low: int, high: int
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not text.lstrip("-").isdecimal() or len(text) > 12 or not low <= int(text) <= high:
+    if not text.removeprefix("-").isdecimal() or len(text) > 12 or not low <= int(text) <= high:
         raise InvalidFields({name: f"Use a whole number from {low} to {high}."})
     return int(text)
 
@@ -80,7 +80,7 @@ def _decode(cursor: str, length: int) -> list[Any]:
         if not isinstance(values, list) or len(values) != length:
             raise ValueError
         return [_value(value) for value in values]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise _not_a_cursor() from None
 
 

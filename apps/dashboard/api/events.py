@@ -1,0 +1,43 @@
+"""The scheduler's journal, as far as it concerns the tenant."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.dashboard import payloads, selectors
+from apps.dashboard.api.filters import EventQuery, checked, listed_user
+from apps.dashboard.api.shapes import EventListShape
+from apps.jobs.api.access import member_of
+from apps.jobs.api.schema import ErrorShape
+from apps.tenants.api.paging import envelope
+
+
+class EventHistory(APIView):
+    @extend_schema(
+        operation_id="event_history_list",
+        parameters=[EventQuery],
+        responses={200: EventListShape, 400: ErrorShape},
+    )
+    def get(self, request: Request) -> Response:
+        """The tenant's events of the last `days`, newest first; for members, those of their own jobs."""
+        query = checked(EventQuery, request)
+        tenant = member_of(request).tenant
+        cutoff = selectors.database_now() - timedelta(days=query["days"])
+        events = selectors.events(tenant, listed_user(request, query.get("user_id")))
+        events = events.filter(event_date__gte=cutoff)
+        if "event_type" in query:
+            events = events.filter(event_type=query["event_type"])
+        page = envelope(
+            events,
+            request,
+            "events",
+            lambda rows: payloads.event_payloads(tenant, rows),
+            order=("-event_date", "-id"),
+        )
+        shown = {"days": query["days"], "cutoff_date": cutoff, "showing_events_since": cutoff}
+        return Response({**page, "date_filter": shown})

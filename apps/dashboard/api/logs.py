@@ -1,0 +1,103 @@
+"""What became of jobs: finished, running and skipped."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.dashboard import payloads, selectors
+from apps.dashboard.api.filters import MAX_ID, RUNNING, SKIPPED, LogQuery, checked, listed_user
+from apps.dashboard.api.shapes import LOG_ID, ExecutionShape, LogListShape, RecentLogListShape
+from apps.executions.models import ExecutionLog
+from apps.executions.selectors import execution_attempts, execution_output
+from apps.jobs.api.access import member_of
+from apps.jobs.api.schema import ErrorShape
+from apps.tenants.api.paging import envelope
+
+RECENT = 5
+
+
+class ExecutionLogList(APIView):
+    @extend_schema(
+        operation_id="execution_logs_list",
+        parameters=[LogQuery],
+        responses={200: LogListShape, 400: ErrorShape},
+    )
+    def get(self, request: Request) -> Response:
+        """The member's executions, newest first; the tenant's for admins and owners.
+
+        Finished ones, unless `status` asks for what is running now or for the times that were skipped.
+        """
+        query = checked(LogQuery, request)
+        status = query.pop("status", None)
+        query["user_id"] = listed_user(request, query.get("user_id"))
+        tenant, wanted = member_of(request).tenant, selectors.LogFilter(**query)
+        if status == RUNNING:
+            page = envelope(
+                selectors.running(tenant, wanted),
+                request,
+                "logs",
+                lambda rows: payloads.running_logs(tenant, rows),
+            )
+        elif status == SKIPPED:
+            page = envelope(
+                selectors.skipped(tenant, wanted),
+                request,
+                "logs",
+                lambda rows: payloads.skipped_logs(tenant, rows),
+                order=("-last", "-id"),
+            )
+        else:
+            page = envelope(
+                selectors.finished(tenant, wanted, status),
+                request,
+                "logs",
+                lambda rows: payloads.finished_logs(tenant, rows),
+            )
+        return Response({**page, "is_scheduler_logs": False})
+
+
+class ExecutionLogDetail(APIView):
+    @extend_schema(
+        operation_id="execution_logs_read",
+        parameters=[LOG_ID],
+        responses={200: ExecutionShape, 404: ErrorShape},
+    )
+    def get(self, request: Request, log_id: str) -> Response:
+        """One execution, finished or live, with its attempts and its output."""
+        member = member_of(request)
+        number = int(log_id) if log_id.isascii() and log_id.isdigit() and len(log_id) < 20 else 0
+        user_id = None if member.sees_tenant else member.user_id
+        row = selectors.execution_of(member.tenant, number, user_id) if 0 < number <= MAX_ID else None
+        if row is None:
+            raise NotFound("There is no such execution.")
+        if not row.owned:  # type: ignore[union-attr]  # annotated
+            raise PermissionDenied("This execution is of another user's job.")
+        attempts = list(execution_attempts(execution=row))
+        output = execution_output(execution=row) if isinstance(row, ExecutionLog) else None
+        return Response(payloads.execution_payload(member.tenant, row, attempts, output))
+
+
+class RecentSchedulerLogs(APIView):
+    @extend_schema(operation_id="recent_scheduler_logs_list", responses={200: RecentLogListShape})
+    def get(self, request: Request) -> Response:
+        """The latest five events of jobs, in the shape of logs. The list has one page."""
+        tenant = member_of(request).tenant
+        events = selectors.events(tenant, listed_user(request, None))
+        rows = list(
+            events.filter(event_type__in=selectors.JOB_EVENTS).order_by("-event_date", "-id")[:RECENT]
+        )
+        return Response(
+            {
+                "logs": payloads.event_logs(tenant, rows),
+                "total_count": len(rows),
+                "limit": RECENT,
+                "offset": 0,
+                "has_more": False,
+                "next_cursor": None,
+                "is_scheduler_logs": True,
+            }
+        )

@@ -1,0 +1,74 @@
+"""The dashboard, and whether the scheduler behind it is well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.dashboard.api.shapes import DashboardShape, HealthShape, StatusShape
+from apps.dashboard.overview import dashboard_payload
+from apps.jobs.api.access import member_of
+from apps.leadership.selectors import leadership_status
+
+OK = "ok"
+
+
+class Dashboard(APIView):
+    @extend_schema(operation_id="dashboard_read", responses={200: DashboardShape})
+    def get(self, request: Request) -> Response:
+        """The tenant's numbers and up to 100 jobs, the next to run first: the member's, or the tenant's for admins."""
+        return Response(dashboard_payload(member_of(request)))
+
+
+class Status(APIView):
+    @extend_schema(operation_id="status_read", responses={200: StatusShape})
+    def get(self, request: Request) -> Response:
+        """What answers here, and who leads."""
+        return Response(
+            {
+                "service": "scheduler",
+                "version": settings.VERSION,
+                "scheduler_runtime": {"leadership": leadership_status()},
+            }
+        )
+
+
+class Health(APIView):
+    @extend_schema(operation_id="health_read", responses={200: HealthShape, 503: HealthShape})
+    def get(self, request: Request) -> Response:
+        """503 unless every check is "ok"; the others say what is wrong."""
+        checks, age = _checks()
+        healthy = all(check == OK for check in checks.values())
+        answer: dict[str, Any] = {
+            "status": "healthy" if healthy else "unhealthy",
+            "checks": checks,
+            "leader_heartbeat_age_seconds": age,
+        }
+        return Response(answer, status=status.HTTP_200_OK if healthy else status.HTTP_503_SERVICE_UNAVAILABLE)
+
+
+def _checks() -> tuple[dict[str, str], float | None]:
+    try:
+        with transaction.atomic():  # so that a statement that fails leaves the request's transaction usable
+            leadership = leadership_status()
+    except DatabaseError as error:
+        broken = f"The database does not answer as it should ({type(error).__name__})."
+        return {"database": broken, "scheduler_leadership": "Unknown without the database."}, None
+    trusted = f"{leadership['trust_window_seconds']:g} seconds"
+    nobody = f"Nobody leads: no scheduler has shown a sign of life for {trusted}, so nothing is dispatched."
+    return (
+        {"database": OK, "scheduler_leadership": OK if leadership["is_leader"] else nobody},
+        leadership["heartbeat_age_seconds"],
+    )
+
+
+class Schema(SpectacularAPIView):
+    """This API, described in OpenAPI 3.1."""

@@ -1,0 +1,133 @@
+"""Tenants and plans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import TabularInline
+
+from apps.tenants import oncall, services
+from apps.tenants.models import Domain, Plan, Tenant
+from apps.tenants.operators import OperatorsAdmin, actor_of, column, with_reason
+
+
+class DomainInline(TabularInline):
+    model = Domain
+    extra = 0
+    hide_title = True
+    can_delete = False
+    fields = ("domain", "is_primary")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Tenant)
+class TenantAdmin(OperatorsAdmin):
+    """Made by `create_tenant`, which makes the schema too; never deleted here."""
+
+    list_display = ("schema_name", "name", "plan", "domain", "standing", "created_at")
+    list_filter = ("status", "plan")
+    list_select_related = ("plan",)
+    ordering = ("schema_name",)
+    search_numbers = ("id",)
+    search_texts = ("schema_name", "name", "domains__domain")
+    fields = ("schema_name", "name", "plan", "status", "created_at")
+    readonly_fields = ("schema_name", "status", "created_at")
+    inlines = (DomainInline,)
+    actions = ("suspend", "resume")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        queryset: QuerySet[Tenant] = super().get_queryset(request).prefetch_related("domains")
+        return queryset
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, _ = super().get_search_results(request, queryset, search_term)
+        return found, True  # a tenant with two domains that match is one row
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @column("domain")
+    def domain(self, tenant: Any) -> str:
+        return ", ".join(row.domain for row in tenant.domains.all() if row.is_primary)
+
+    @column("status", ordering="status", label={"active": "success", "suspended": "danger"})
+    def standing(self, tenant: Tenant) -> str:
+        return tenant.status
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        oncall.tenant_update(tenant=obj, changes=changes, actor=actor_of(request))
+
+    @admin.action(description="Suspend …", permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
+        return with_reason(
+            self,
+            request,
+            queryset,
+            action="suspend",
+            title="Suspend tenants",
+            sentence="Their hosts and keys will answer 403, and none of their jobs will run. "
+            "Times that pass meanwhile are recorded as skipped.",
+            perform=lambda tenant, reason: oncall.tenant_suspend(
+                tenant=tenant, reason=reason, actor=actor_of(request)
+            ),
+        )
+
+    @admin.action(description="Resume …", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
+        return with_reason(
+            self,
+            request,
+            queryset,
+            action="resume",
+            title="Resume tenants",
+            sentence="Their hosts and keys will answer again, and their jobs go on with the times to come.",
+            perform=lambda tenant, reason: oncall.tenant_resume(
+                tenant=tenant, reason=reason, actor=actor_of(request)
+            ),
+        )
+
+
+@admin.register(Plan)
+class PlanAdmin(OperatorsAdmin):
+    """Quotas. A plan that tenants have cannot be deleted, and the others need not be."""
+
+    list_display = (
+        "name",
+        "max_jobs",
+        "min_interval_seconds",
+        "max_timeout_seconds",
+        "retention_days",
+        "tasks",
+    )
+    ordering = ("name",)
+    search_texts = ("name",)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        help_texts = {"allowed_tasks": "Names, separated by commas; * for all; empty for the public ones."}
+        return super().get_form(request, obj, change, help_texts=help_texts, **kwargs)
+
+    @column("allowed tasks")
+    def tasks(self, plan: Plan) -> str:
+        return ", ".join(plan.allowed_tasks)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        if change:
+            oncall.plan_update(plan=obj, changes=changes, actor=actor_of(request))
+        else:
+            obj.pk = services.plan_create(**form.cleaned_data).pk

@@ -1,0 +1,1 @@
+"""How people read values; Django looks here by language (FORMAT_MODULE_PATH)."""
