@@ -1,10 +1,55 @@
-"""The operators' admin site."""
+"""The operators' admin site. It is `django.contrib.admin.site` (see `admin_config`), so apps register with Django's."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import site
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from unfold.sites import UnfoldAdminSite
+
+from apps.operations.pages import reconcile_page
+from apps.operations.selectors import FailingTenant, overview
+
+__all__ = ["OperatorsSite", "site"]
 
 
 class OperatorsSite(UnfoldAdminSite):
     """For on-call staff, on the operators' host alone."""
 
+    index_title = "Overview"
+    index_template = "admin/overview.html"
+    enable_nav_sidebar = True
 
-site = OperatorsSite(name="admin")
+    def extra_urls(self) -> list[URLPattern]:
+        return [path("reconcile/", self.admin_view(reconcile_page), name="reconcile")]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Numbers of all tenants, for those who may look at tenants."""
+        extra = dict(extra_context or {})
+        if request.user.has_perm("tenants.view_tenant"):
+            seen = overview()
+            extra |= {
+                "overview": seen,
+                "outcomes_table": {
+                    "headers": ["", "Succeeded", "Failed"],
+                    "rows": [[hour, f"{good:,}", f"{bad:,}"] for hour, good, bad in seen.hours],
+                },
+                "failing_table": {
+                    "headers": ["Tenant", "Failed", "of", "Failing jobs", "Quarantined"],
+                    "rows": [_row(tenant) for tenant in seen.failing],
+                },
+            }
+        response: TemplateResponse = super().index(request, extra)
+        return response
+
+
+def _row(tenant: FailingTenant) -> list[Any]:
+    jobs = f"{reverse('admin:jobs_job_changelist')}?tenant__id__exact={tenant.id}"
+    link = format_html(
+        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', jobs, tenant.name
+    )
+    return [link, f"{tenant.failed:,}", f"{tenant.executed:,}", tenant.failing_jobs, tenant.quarantined_jobs]

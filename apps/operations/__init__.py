@@ -1,1 +1,8 @@
-"""What on-call does: find drift, repair it with a reason, and leave a record."""
+"""What on-call does: find drift, repair it with a reason, and leave a record.
+
+- `reconcilers`  one class for each kind of drift: find reads, repair writes
+- `services`     a run of reconcilers: dry or real, for one tenant or all, audited
+- `selectors`    the operators' overview
+
+Repair lives nowhere else: no read, page or worker mends what it comes across.
+"""

@@ -1,0 +1,1 @@
+"""The API of repair, for a tenant's admins and owners."""

@@ -1,0 +1,53 @@
+"""POST reconcile/{kind}: what the command and the admin do, for the asking tenant alone."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.operations import services
+from apps.operations.api.schema import ReconcileBody, ReconcileReportShape
+from apps.operations.reconcilers import RECONCILERS
+from apps.tenants.api.errors import InvalidFields
+from apps.tenants.authentication import Member
+from apps.tenants.permissions import IsAdmin
+from apps.tenants.services import Refused
+
+_KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(RECONCILERS))
+
+
+class ReconcileView(APIView):
+    """Explicit repair. There is no GET: looking is a dry run."""
+
+    permission_classes = [IsAdmin]
+
+    @extend_schema(
+        operation_id="reconcile",
+        parameters=[_KIND],
+        request=ReconcileBody,
+        responses={200: ReconcileReportShape},
+    )
+    def post(self, request: Request, kind: str) -> Response:
+        """Find drift of one kind in the tenant and repair it, with a reason; a dry run only shows it."""
+        if kind not in RECONCILERS:
+            raise Http404
+        body = ReconcileBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked: dict[str, Any] = body.validated_data
+        member = cast(Member, request.user)
+        try:
+            report = services.reconcile(
+                kinds=[kind],
+                tenant=member.tenant,
+                dry_run=asked["dry_run"],
+                reason=asked["reason"],
+                actor=member.actor,
+            )
+        except Refused as error:
+            raise InvalidFields({"reason": str(error)}) from None
+        return Response(report.payload)

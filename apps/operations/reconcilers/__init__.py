@@ -1,0 +1,9 @@
+"""One class for each kind of drift.
+
+A new kind is a class here and an entry in `RECONCILERS`; API, admin and command follow by themselves.
+"""
+
+from apps.operations.reconcilers.base import Reconciler
+from apps.operations.reconcilers.cursors import CursorReconciler
+
+RECONCILERS: dict[str, Reconciler] = {reconciler.kind: reconciler for reconciler in (CursorReconciler(),)}

@@ -1,0 +1,151 @@
+"""Judges a history after the fact. Each check is a pure function that lists what it found wrong, for a person to read.
+
+The order of terms and the fence are `terms` and `commits`; one ledger row a tick is `once`; an outcome for each tick
+that came due, and one only, is `every_tick`; the queue's end is `drained`; at-least-once with each repeat explained is
+`attempts` and `runs`; `books` are the totals that people see.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from tests.chaos.history import History, Job
+
+LAG = timedelta(seconds=3)  # how far a healthy leader may be behind when it is told to stop
+
+
+def check(history: History) -> list[str]:
+    found = []
+    for judge in (terms, commits, once, every_tick, drained, attempts, runs, books):
+        found += [f"{judge.__name__}: {wrong}" for wrong in judge(history)]
+    return found
+
+
+def terms(history: History) -> list[str]:
+    """Strictly ordered, each over before the next begins."""
+    wrong = [] if history.terms else ["nobody ever led"]
+    for one, two in pairwise(sorted(history.terms, key=lambda term: term.epoch)):
+        if two.epoch <= one.epoch or two.term_id == one.term_id:
+            wrong.append(f"epoch {two.epoch} is no new term after {one.epoch}")
+        if one.ended_at is None:
+            wrong.append(f"epoch {one.epoch} never ended, yet {two.epoch} began")
+        elif two.started_at < one.ended_at:
+            wrong.append(f"epoch {two.epoch} began at {two.started_at}, before {one.epoch} ended")
+    return wrong
+
+
+def commits(history: History) -> list[str]:
+    """In commit order: a term is opened when none is, with a higher epoch; executions are made in the open one."""
+    wrong = []
+    open_term: int | None = None
+    highest = 0
+    for number, commit in enumerate(history.commits):
+        if commit.what == "opened":
+            if open_term is not None:
+                wrong.append(f"commit {number}: epoch {commit.epoch} opened while {open_term} was open")
+            if commit.epoch is None or commit.epoch <= highest:
+                wrong.append(f"commit {number}: epoch {commit.epoch} opened after {highest}")
+            open_term = commit.epoch
+            highest = max(highest, commit.epoch or 0)
+        elif commit.what == "ended":
+            open_term = None if commit.epoch == open_term else open_term
+        elif commit.epoch != open_term:
+            wrong.append(f"commit {number}: epoch {commit.epoch} dispatched while {open_term} was open")
+    return wrong
+
+
+def once(history: History) -> list[str]:
+    """At most one ledger row a tick, and one execution."""
+    ticks = Counter((row.job_id, row.scheduled_for) for row in history.ledger)
+    ids = Counter(row.id for row in history.ledger)
+    wrong = [f"job {job} at {at}: {n} ledger rows" for (job, at), n in ticks.items() if n > 1]
+    return wrong + [f"execution {id_}: {n} ledger rows" for id_, n in ids.items() if n > 1]
+
+
+def every_tick(history: History) -> list[str]:
+    """Each tick up to the cursor has one outcome and nothing else has any; the cursor came to the end."""
+    wrong = []
+    outcomes: dict[int, Counter[datetime]] = defaultdict(Counter)
+    for row in history.ledger:
+        outcomes[row.job_id][row.scheduled_for] += 1
+    steps = {job.id: timedelta(seconds=job.seconds) for job in history.jobs}
+    for skip in history.skips:
+        step = steps.get(skip.job_id, timedelta(seconds=1))
+        if skip.first + (skip.count - 1) * step != skip.last:
+            wrong.append(f"job {skip.job_id}: {skip.count} skipped from {skip.first} to {skip.last}")
+        for n in range(skip.count):
+            outcomes[skip.job_id][skip.first + n * step] += 1
+    for job in history.jobs:
+        if job.next_run_at is None or job.next_run_at < history.stopped_at - LAG:
+            wrong.append(f"job {job.id}: the cursor was left at {job.next_run_at}")
+            continue
+        had = outcomes.pop(job.id, Counter())
+        due = _ticks(job, job.next_run_at)
+        wrong += [f"job {job.id} at {at}: no outcome" for at in due if not had[at]]
+        wrong += [f"job {job.id} at {at}: {n} outcomes" for at, n in had.items() if n > 1]
+        wrong += [f"job {job.id} at {at}: an outcome of no due tick" for at in had.keys() - set(due)]
+    return wrong + [f"job {job_id}: outcomes of an unknown job" for job_id in outcomes]
+
+
+def drained(history: History) -> list[str]:
+    return [f"{history.live} executions are left"] if history.live else []
+
+
+def attempts(history: History) -> list[str]:
+    """Numbered from one without a gap; only the last may have succeeded, and it did if the ledger says so."""
+    wrong = []
+    tried: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for attempt in history.attempts:
+        tried[attempt.execution_id].append((attempt.attempt, attempt.outcome))
+    for row in history.ledger:
+        mine = sorted(tried.pop(row.id, []))
+        numbers = [number for number, _ in mine]
+        if numbers != list(range(1, row.attempts + 1)):
+            wrong.append(f"execution {row.id}: {row.attempts} attempts, recorded are {numbers}")
+            continue
+        succeeded = [number for number, outcome in mine if outcome == "success"]
+        if succeeded != ([row.attempts] if row.status == "success" else []):
+            wrong.append(f"execution {row.id}: {row.status}, but attempts {succeeded} succeeded")
+    return wrong + [f"execution {id_}: attempts of an execution without an end" for id_ in tried]
+
+
+def runs(history: History) -> list[str]:
+    """No more runs than the attempts explain, none for nothing, and no success without a run."""
+    ledger = {row.id: row for row in history.ledger}
+    ran = Counter((run.execution_id, run.attempt) for run in history.runs)
+    wrong = [f"execution {id_}, attempt {number}: ran {n} times" for (id_, number), n in ran.items() if n > 1]
+    recorded = {(attempt.execution_id, attempt.attempt) for attempt in history.attempts}
+    wrong += [f"execution {id_}, attempt {number}: ran, unrecorded" for id_, number in ran.keys() - recorded]
+    by_tick: dict[tuple[int, datetime], set[int]] = defaultdict(set)
+    for run in history.runs:
+        by_tick[run.job_id, run.scheduled_for].add(run.execution_id)
+    wrong += [
+        f"job {job} at {at}: ran as executions {sorted(ids)}"
+        for (job, at), ids in by_tick.items()
+        if len(ids) > 1
+    ]
+    for row in ledger.values():
+        if row.status == "success" and not ran[row.id, row.attempts]:
+            wrong.append(f"execution {row.id}: succeeded at attempt {row.attempts} without running")
+    return wrong
+
+
+def books(history: History) -> list[str]:
+    """Counters and totals agree with the rows they count."""
+    wrong = []
+    statuses = Counter(row.status for row in history.ledger)
+    if statuses != Counter(history.counted):
+        wrong.append(f"the ledger has {dict(statuses)}, the counters {history.counted}")
+    skipped = sum(skip.count for skip in history.skips)
+    found = len(history.ledger) + history.live + skipped
+    if history.totals != {"found": found, "skipped": skipped}:
+        wrong.append(f"found {found} and skipped {skipped}, the totals say {history.totals}")
+    return wrong
+
+
+def _ticks(job: Job, until: datetime) -> list[datetime]:
+    step = timedelta(seconds=job.seconds)
+    count = -((job.anchor - until) // step)  # rounded up: `until` itself is still to come
+    return [job.anchor + n * step for n in range(max(count, 0))]
