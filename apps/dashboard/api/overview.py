@@ -9,6 +9,7 @@ from django.db import DatabaseError, transaction
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -72,3 +73,5 @@ def _checks() -> tuple[dict[str, str], float | None]:
 
 class Schema(SpectacularAPIView):
     """This API, described in OpenAPI 3.1."""
+
+    renderer_classes = [JSONRenderer]  # refusals too: the library's own renderers would send them as a schema
