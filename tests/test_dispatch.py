@@ -25,6 +25,7 @@ from apps.leadership.steps import StepResult
 from apps.leadership.timings import Timings
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope
+from tests.leaders import UNHURRIED
 
 MINUTELY = {"trigger_type": "cron", "cron_expression": "* * * * *"}
 Session = psycopg.Connection[tuple[Any, ...]]
@@ -32,7 +33,7 @@ Session = psycopg.Connection[tuple[Any, ...]]
 
 @pytest.fixture
 def leader(live_db: str) -> Iterator[LeaderSession]:
-    session = LeaderSession.acquire(replica="tests")
+    session = LeaderSession.acquire(replica="tests", timings=UNHURRIED)
     yield session
     session.close(reason="test over")
 
@@ -519,7 +520,7 @@ def test_a_new_leader_keeps_to_the_minute_and_starts_the_terms_figures_anew(
     stand(acme, minute(now))
     Dispatcher().run_once(leader)
     leader.close(reason="handing over")
-    successor = LeaderSession.acquire(replica="successor")
+    successor = LeaderSession.acquire(replica="successor", timings=UNHURRIED)
     stand(acme, minute(now))
 
     Dispatcher().run_once(successor)

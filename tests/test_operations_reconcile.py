@@ -23,6 +23,7 @@ from apps.tenants.models import AuditEntry
 from apps.tenants.services import Refused
 from tests.drift import MINUTE, START, minutely, run, stands, with_columns
 from tests.factories import make_job
+from tests.leaders import UNHURRIED
 
 
 @pytest.fixture
@@ -259,7 +260,7 @@ def test_what_passed_meanwhile_is_dispatched_by_the_jobs_policy(
 
 
 def with_leader(deed: Callable[[LeaderSession], Any]) -> None:
-    session = LeaderSession.acquire(replica="tests")
+    session = LeaderSession.acquire(replica="tests", timings=UNHURRIED)
     try:
         deed(session)
     finally:

@@ -15,6 +15,7 @@ from apps.leadership.models import SchedulerEvent
 from apps.leadership.session import LeaderSession, TermLost
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope
+from tests.leaders import UNHURRIED
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -25,7 +26,7 @@ def at(seconds: int) -> datetime:
 
 @pytest.fixture
 def leader(live_db: str) -> Iterator[LeaderSession]:
-    session = LeaderSession.acquire(replica="tests")
+    session = LeaderSession.acquire(replica="tests", timings=UNHURRIED)
     with all_tenants_scope():
         yield session
     session.close(reason="test over")

@@ -36,6 +36,7 @@ from apps.leadership.session import LeaderSession
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.vault.services import endpoint_put
+from tests.leaders import UNHURRIED
 from tests.replicas import wait_for
 from tests.workers import Session, WorkerProcess, execution, put, workers
 
@@ -62,7 +63,7 @@ def start(live_db: str, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]
 
 @pytest.fixture
 def leader(live_db: str) -> Iterator[LeaderSession]:
-    session = LeaderSession.acquire(replica="tests")
+    session = LeaderSession.acquire(replica="tests", timings=UNHURRIED)
     yield session
     session.close(reason="test over")
 
@@ -598,7 +599,7 @@ def test_totals_of_a_term_begin_with_it(session: Session, everyone: None, acme: 
                 for row in rows
             ]
             queue.complete(ends).on(cursor)
-        leader = LeaderSession.acquire(replica=replica)
+        leader = LeaderSession.acquire(replica=replica, timings=UNHURRIED)
         try:
             CounterFold().run_once(leader)
         finally:
