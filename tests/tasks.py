@@ -85,17 +85,19 @@ def plain_hang(params: dict[str, Any], context: ExecutionContext) -> None:
 
 
 @task("tests.record")
-async def record(params: dict[str, Any], context: ExecutionContext, resources: Resources) -> None:
-    """Writes down that it was called, then takes `seconds`."""
+async def record(params: dict[str, Any], context: ExecutionContext, resources: Resources) -> int:
+    """Writes down that it was called, then takes `seconds`. Says which attempt it was."""
     _write_down(params["file"], context)
     await asyncio.sleep(params["seconds"])
+    return context.attempt
 
 
 @task("tests.record_plain")
-def record_plain(params: dict[str, Any], context: ExecutionContext) -> None:
+def record_plain(params: dict[str, Any], context: ExecutionContext) -> int:
     """The same in a process of its own."""
     _write_down(params["file"], context)
     time.sleep(params["seconds"])
+    return context.attempt
 
 
 def _write_down(file: str, context: ExecutionContext) -> None:

@@ -34,7 +34,7 @@ from apps.executions.heartbeat import Heartbeat
 from apps.executions.leases import Lease, Leases
 from apps.executions.limits import Limits
 from apps.executions.queue import Claimed
-from apps.executions.targets.context import ExecutionContext, Resources, TargetResult
+from apps.executions.targets.context import ExecutionContext, Resources, TargetFailed, TargetResult
 from apps.executions.targets.http import HttpClient
 from apps.executions.targets.processes import ProcessRunner
 from apps.executions.targets.runner import run_target
@@ -64,6 +64,7 @@ class Worker:
         self._http = HttpClient()
         self._running: set[asyncio.Task[None]] = set()
         self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
+        self._until_empty = until_empty
         self._claimer = Claimer(
             worker=self.name,
             lease_seconds=self.limits.lease,
@@ -108,7 +109,11 @@ class Worker:
             stack.push_async_callback(self._contents.close)
             await self._contents.warm()
             await stack.enter_async_context(self._http)
-            stack.push_async_callback(self._processes.close)
+            if not self._until_empty:
+                # They import Django: not just when the first work comes, which that would delay.
+                warming = asyncio.create_task(self._warm_processes())
+                stack.push_async_callback(asyncio.wait, [warming])
+            stack.push_async_callback(self._processes.close)  # ends the warming, too
             heartbeat.start()
             stack.push_async_callback(asyncio.to_thread, heartbeat.join)
             stack.callback(heartbeat.stop)
@@ -120,6 +125,12 @@ class Worker:
                 await self._drain()
                 await self._write_out(writing)
         logger.info("worker %s ended: %s", self.name, dict(self.counts))
+
+    async def _warm_processes(self) -> None:
+        try:
+            await self._processes.start()
+        except (TargetFailed, OSError) as error:  # tried again, and told, by the first task that needs one
+            logger.warning("worker %s: no process for plain functions yet: %s", self.name, error)
 
     # -- one execution -----------------------------------------------------------------------------------------
 

@@ -26,8 +26,8 @@ from scheduler_saas.demo.history import read_deliveries, read_history
 from scheduler_saas.demo.leader_kill import Kill, kill_leader, wait_for_successor
 from scheduler_saas.demo.sites import Sites
 from scheduler_saas.demo.table import Display, display
-from scheduler_saas.demo.verdict import Verdict, judge
-from scheduler_saas.demo.workload import make_workload
+from scheduler_saas.demo.verdict import Verdict, WatchedJob, judge
+from scheduler_saas.demo.workload import import_crontabs, make_load
 
 REPLICAS = WORKERS = 2
 LEAST_PER_SECOND = 100.0
@@ -109,8 +109,7 @@ class Demo:
         companies = make_cast(receiver_port=sites.receiver_port)
         sites.start_receiver(children, {company.name: company.secret for company in companies}, self._record)
         self._wait("the processes to be ready", _READY_WITHIN, children, lambda: _ready(session, sites))
-        start = _whole_second(session, ahead=1.5 + self.options.rate * 0.015)
-        jobs = make_workload(companies, rate=self.options.rate, start=start)
+        jobs, start = self._make_jobs(companies, session)
         with display(self._stream, self._welcome(companies, sites, len(jobs))) as shown:
             kill = self._watch(children, session, shown, start)
         self._say("Stopping: schedulers, then workers, then the rest ...")
@@ -125,6 +124,16 @@ class Demo:
         )
         # A little less than asked: the first and last second are not whole ones.
         return judge(history, least_per_second=min(LEAST_PER_SECOND, self.options.rate * 0.9))
+
+    def _make_jobs(
+        self, companies: list[Company], session: psycopg.Connection[Any]
+    ) -> tuple[list[WatchedJob], datetime]:
+        """All jobs, and when the load begins: shortly after the last is saved, as the first ones' saving foretells."""
+        began = time.monotonic()
+        jobs = import_crontabs(companies)
+        each = (time.monotonic() - began) / len(jobs)
+        start = _whole_second(session, ahead=1.0 + 1.5 * each * self.options.rate)
+        return [*jobs, *make_load(companies, rate=self.options.rate, start=start)], start
 
     def _start_scheduler(self, children: Children, name: str) -> None:
         children.start(name, ["manage.py", "run_scheduler", "--replica", name])

@@ -37,14 +37,14 @@ _LOAD: dict[str, tuple[str, dict[str, Any], str]] = {
 _DIGESTS = 30  # of so many jobs one computes in a process
 
 
-def make_workload(companies: list[Company], *, rate: int, start: datetime) -> list[WatchedJob]:
-    """Imports the crontabs, and makes `rate` jobs of one second each, the first of them due at `start`.
+def import_crontabs(companies: list[Company]) -> list[WatchedJob]:
+    """A job for each line, with the database's clock before and after they were saved."""
+    return [job for company in companies for job in _watching(company, partial(_import, company))]
 
-    Returns every job with the database's clock before and after it was saved.
-    """
+
+def make_load(companies: list[Company], *, rate: int, start: datetime) -> list[WatchedJob]:
+    """`rate` jobs of one second each, the first of them due at `start`."""
     watched: list[WatchedJob] = []
-    for company in companies:
-        watched += _watching(company, partial(_import, company))
     for number in range(rate):
         company = companies[number % len(companies)]
         spec = _load_spec(company, number, rate, start)

@@ -112,7 +112,7 @@ def attempts(history: History) -> list[str]:
 
 
 def runs(history: History) -> list[str]:
-    """No more runs than the attempts explain, none for nothing, and no success without a run."""
+    """No more runs than the attempts explain, none for nothing; a success is of the run that held the lease."""
     ledger = {row.id: row for row in history.ledger}
     ran = Counter((run.execution_id, run.attempt) for run in history.runs)
     wrong = [f"execution {id_}, attempt {number}: ran {n} times" for (id_, number), n in ran.items() if n > 1]
@@ -129,6 +129,8 @@ def runs(history: History) -> list[str]:
     for row in ledger.values():
         if row.status == "success" and not ran[row.id, row.attempts]:
             wrong.append(f"execution {row.id}: succeeded at attempt {row.attempts} without running")
+        if row.status == "success" and (came_of := history.results.get(row.id)) != row.attempts:
+            wrong.append(f"execution {row.id}: attempt {row.attempts} ended with the result of {came_of}")
     return wrong
 
 

@@ -7,8 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
+
+import psutil
 
 from tests.replicas import ROOT
 
@@ -25,6 +29,7 @@ QUICK = {
     "WORKER_DRAIN": "15",
     "LOG_LEVEL": "INFO",
 }
+MARK = "CHAOS_FLEET"
 NAME_OPTION = {"run_scheduler": "--replica", "run_worker": "--name"}
 
 
@@ -54,7 +59,8 @@ class Member:
 
 @dataclass
 class Fleet:
-    """`deaths` are the processes that ended although nobody killed them: name and return code."""
+    """`deaths` are the processes that ended although nobody killed them: name and return code. `mark` is in the
+    environment of each of them and of what they start."""
 
     database_url: str
     log: Path
@@ -67,6 +73,7 @@ class Fleet:
         ]
     )
     deaths: list[str] = field(default_factory=list)
+    mark: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def schedulers(self) -> list[Member]:
@@ -83,6 +90,7 @@ class Fleet:
             **os.environ,
             **QUICK,
             "DATABASE_URL": self.database_url,
+            MARK: self.mark,
             "DJANGO_SETTINGS_MODULE": "scheduler_saas.settings.test",
         }
         with self.log.open("ab") as output:
@@ -141,6 +149,15 @@ class Fleet:
 
     def end(self) -> None:
         for member in self.members:
-            member.signal(signal.SIGKILL)
+            self.kill(member)
             if member.process is not None:
                 member.process.wait(10)
+
+    def orphans(self) -> list[str]:
+        """What these processes started and left behind."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(f"{process.pid} {' '.join(process.cmdline())}")
+        return found

@@ -12,6 +12,9 @@ from typing import Any
 
 import psycopg
 
+from apps.executions.models import ExecutionOutput
+from apps.tenants.context import tenant_scope
+
 Session = psycopg.Connection[tuple[Any, ...]]
 
 # Notifications are delivered in commit order, since Postgres holds one lock from queueing them to the commit. A name in
@@ -115,6 +118,7 @@ class History:
     skips: list[Skipped] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    results: dict[int, int] = field(default_factory=dict)  # by execution, the attempt whose result it is
     live: int = 0
     totals: dict[str, int] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
@@ -187,6 +191,16 @@ def read(session: Session, *, commits: list[Commit], runs: Path, stopped_at: dat
             )
         ),
     )
+
+
+def read_results(tenants: list[Any]) -> dict[int, int]:
+    """The outputs, which only their tenants can read."""
+    found: dict[int, int] = {}
+    for tenant in tenants:
+        with tenant_scope(tenant):
+            rows = ExecutionOutput.objects.filter(result__isnull=False)
+            found |= dict(rows.values_list("execution_id", "result"))
+    return found
 
 
 def read_runs(path: Path) -> list[Run]:

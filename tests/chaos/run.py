@@ -14,12 +14,13 @@ from apps.jobs.specs import TriggerSpec
 from apps.tenants import machine
 from tests.chaos.faults import Fault, strokes
 from tests.chaos.fleet import Fleet, Member
-from tests.chaos.history import History, Recorder, read, recording
+from tests.chaos.history import History, Recorder, read, read_results, recording
 from tests.factories import make_job
 
 JOBS = 20
 CALM_SECONDS = 45.0  # for two processes that start while the machine is busy, an eviction and a lease
 DRAIN_SECONDS = 20.0
+ORPHAN_SECONDS = 10.0
 
 
 class Chaos:
@@ -115,7 +116,8 @@ def make_jobs(tenants: list[Any], anchor: datetime, runs: Path) -> list[Job]:
     """Every second each, at different moments of it; from `anchor`, which is still to come."""
     made = []
     for number in range(JOBS):
-        seconds = 0.02 * (number % 10)
+        # The long ones are still running, under a second lease, when the worker that lost the first one wakes up.
+        seconds = 1.5 if number % 4 == 1 else 0.02 * (number % 10)
         made.append(
             make_job(
                 tenants[number % len(tenants)],
@@ -168,8 +170,10 @@ def run(
             assert not wrong, wrong
         finally:
             fleet.end()
+        chaos.wait(lambda: not fleet.orphans(), "no process is left", ORPHAN_SECONDS)
         recorder.listen(0.2)
         history = read(session, commits=recorder.commits, runs=runs, stopped_at=stopped_at)
+    history.results = read_results(tenants)
     lost = sum(attempt.outcome != "success" for attempt in history.attempts)
     figures |= {"terms": len(history.terms), "executions": len(history.ledger), "lost_attempts": lost}
     figures |= {"skipped": history.totals["skipped"], "runs": len(history.runs)}

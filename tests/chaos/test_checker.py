@@ -53,6 +53,7 @@ def sound() -> History:
             Run(12, 1, 1, at(4)),
             Run(12, 2, 1, at(4)),
         ],
+        results={10: 1, 11: 2},
         totals={"found": 5, "skipped": 2},
         counted={"success": 2, "failed": 1},
     )
@@ -184,6 +185,10 @@ def a_success_without_a_run(history: History) -> None:
     history.runs.remove(Run(11, 2, 1, at(1)))
 
 
+def a_success_of_a_lost_lease(history: History) -> None:
+    history.results[11] = 1
+
+
 def a_completion_counted_twice(history: History) -> None:
     history.counted["success"] = 3
 
@@ -228,6 +233,7 @@ def a_skip_not_counted(history: History) -> None:
         ("runs", a_run_without_an_attempt),
         ("runs", a_tick_run_by_two_executions),
         ("runs", a_success_without_a_run),
+        ("runs", a_success_of_a_lost_lease),
         ("books", a_completion_counted_twice),
         ("books", a_dispatch_counted_twice),
         ("books", a_skip_not_counted),

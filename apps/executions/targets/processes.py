@@ -82,8 +82,8 @@ class ProcessRunner:
         return sorted(self._live)
 
     async def start(self) -> None:
-        """Start every process now, so that the first executions do not wait for them."""
-        while len(self._live) < self._max_workers:
+        """Start every process now, so that the first executions do not wait for them. Ended by `close`."""
+        while len(self._live) < self._max_workers and not self._closed:
             await self._grow()
 
     async def run(
