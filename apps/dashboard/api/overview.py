@@ -20,6 +20,7 @@ from apps.jobs.api.access import member_of
 from apps.leadership.selectors import leadership_status
 
 OK = "ok"
+_OPERATORS_ONLY = frozenset({"term_id", "replica", "host", "process_id"})
 
 
 class Dashboard(APIView):
@@ -32,12 +33,13 @@ class Dashboard(APIView):
 class Status(APIView):
     @extend_schema(operation_id="status_read", responses={200: StatusShape})
     def get(self, request: Request) -> Response:
-        """What answers here, and who leads."""
+        """What answers here, and whether somebody leads. Which machine that is concerns operators alone."""
+        leadership = {key: value for key, value in leadership_status().items() if key not in _OPERATORS_ONLY}
         return Response(
             {
                 "service": "scheduler",
                 "version": settings.VERSION,
-                "scheduler_runtime": {"leadership": leadership_status()},
+                "scheduler_runtime": {"leadership": leadership},
             }
         )
 
