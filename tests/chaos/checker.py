@@ -38,7 +38,10 @@ def terms(history: History) -> list[str]:
 
 def commits(history: History) -> list[str]:
     """In commit order: a term is opened when none is, with a higher epoch; executions are made in the open one."""
-    wrong = []
+    opened = [commit.epoch for commit in history.commits if commit.what == "opened"]
+    wrong = [] if len(opened) == len(history.terms) else [f"{len(history.terms)} terms, heard of {opened}"]
+    if history.ledger and all(commit.what != "dispatched" for commit in history.commits):
+        wrong.append("heard of no dispatch")
     open_term: int | None = None
     highest = 0
     for number, commit in enumerate(history.commits):

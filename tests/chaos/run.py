@@ -14,7 +14,8 @@ from apps.jobs.specs import TriggerSpec
 from apps.tenants import machine
 from tests.chaos.faults import Fault, strokes
 from tests.chaos.fleet import Fleet, Member
-from tests.chaos.history import History, Recorder, read, read_results, recording
+from tests.chaos.history import History, read, read_results
+from tests.chaos.recorder import Recorder, recording
 from tests.factories import make_job
 
 JOBS = 20

@@ -15,7 +15,7 @@ from tests.chaos.faults import plan
 from tests.chaos.fleet import Fleet
 from tests.chaos.run import JOBS, run
 
-SHORT_SECONDS, SHORT_SEED = 12.0, 1
+SHORT_SECONDS, SHORT_SEED = 12.0, 4
 
 
 def _asked() -> tuple[float, int, bool]:

@@ -85,6 +85,14 @@ def an_epoch_that_goes_back(history: History) -> None:
     history.commits.extend([Commit("opened", 1), Commit("ended", 1)])
 
 
+def a_recorder_that_is_deaf(history: History) -> None:
+    history.commits = [commit for commit in history.commits if commit.what != "dispatched"]
+
+
+def a_term_not_heard_of(history: History) -> None:
+    del history.commits[3:]
+
+
 def overlapping_terms(history: History) -> None:
     history.terms[1] = replace(history.terms[1], started_at=at(1.9))
 
@@ -208,6 +216,8 @@ def a_skip_not_counted(history: History) -> None:
         ("commits", dispatch_after_the_end),
         ("commits", two_open_terms),
         ("commits", an_epoch_that_goes_back),
+        ("commits", a_recorder_that_is_deaf),
+        ("commits", a_term_not_heard_of),
         ("terms", overlapping_terms),
         ("terms", a_term_without_end),
         ("terms", a_term_twice),
