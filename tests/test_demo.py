@@ -87,7 +87,8 @@ def test_every_due_tick_has_one_outcome_though_the_leader_is_killed(demo: Any) -
     nothing = ("duplicates", "lost", "unexpected", "pending", "http_unknown", "http_unseen", "bad_signatures")
     assert {name: figures[name] for name in nothing} == dict.fromkeys(nothing, 0)
     assert figures["http_received"] >= RATE * 12 / 2
-    assert (figures["leaders_max"], figures["terms"]) == (1, 2)
+    assert figures["leaders_max"] == 1
+    assert figures["terms"] >= 2
     assert 0 < figures["takeover_ms"] < 10_000
     assert 0 < figures["lag_ms"]["p50"] <= figures["lag_ms"]["p99"]
     assert run.left() == []

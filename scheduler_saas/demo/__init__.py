@@ -1,10 +1,10 @@
 """`manage.py demo`: the whole product on one machine for a while, and a verdict on what it did.
 
-    setting     the demo's own database, tenants, people, keys, jobs         (database, cast, workload, tasks)
-    running     receiver, web, two schedulers, two workers as processes      (children, receiver, sockets, leader_kill)
-    watching    figures from the database, as a table or as lines            (figures, table)
-    judging     what was due, by an oracle of its own, against the ledger    (oracle, history, delivery_record, verdict)
-                and the receiver's record
+    setting   its own database, tenants, people, keys and jobs     database, cast, workload, tasks
+    running   receiver, web, two schedulers, two workers           run, children, sites, sockets, receiver, leader_kill
+    watching  figures from the database, as a table or as lines    figures, table
+    judging   what was due, by an oracle of its own, against the   oracle, witnesses, history, timing, verdict
+              ledger and the receiver's record
 
 The judging modules import nothing of the scheduler's recurrence: what is checked must not check itself. Nothing here
 is used by the product; `settings.demo` adds the demo's tasks to the processes it starts.

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from scheduler_saas.demo.leader_kill import Kill
-from scheduler_saas.demo.verdict import Delivery, History, LedgerRow, SkippedRange, TermRow, Try, WatchedJob
+from scheduler_saas.demo.witnesses import Delivery, History, LedgerRow, SkippedRange, TermRow, Try, WatchedJob
 
 Session = psycopg.Connection[tuple[Any, ...]]
 

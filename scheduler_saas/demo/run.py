@@ -26,7 +26,8 @@ from scheduler_saas.demo.history import read_deliveries, read_history
 from scheduler_saas.demo.leader_kill import Kill, kill_leader, wait_for_successor
 from scheduler_saas.demo.sites import Sites
 from scheduler_saas.demo.table import Display, display
-from scheduler_saas.demo.verdict import Verdict, WatchedJob, judge
+from scheduler_saas.demo.verdict import Verdict, judge
+from scheduler_saas.demo.witnesses import WatchedJob
 from scheduler_saas.demo.workload import import_crontabs, make_load
 
 REPLICAS = WORKERS = 2

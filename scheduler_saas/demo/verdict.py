@@ -10,102 +10,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from scheduler_saas.demo.oracle import Definition, due_between
-
-TAKEOVER = timedelta(seconds=2)
-_SELF_CLOSED = ("stopped", "one check")
+from scheduler_saas.demo.oracle import due_between
+from scheduler_saas.demo.timing import in_takeover, lags_of, leaders_max, takeover_ms
+from scheduler_saas.demo.witnesses import History
 
 Tick = tuple[int, datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedJob:
-    """A job of the demo. `before` and `after` are the database's clock around its saving."""
-
-    id: int
-    definition: Definition
-    before: datetime
-    after: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """A finished execution of a tick, or with `status` "pending" one that never finished."""
-
-    execution_id: int
-    job_id: int
-    scheduled_for: datetime
-    run_at: datetime
-    created_at: datetime
-    status: str
-    target: str = ""
-    epoch: int | None = None
-    attempts: int = 1
-    started_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedRange:
-    job_id: int
-    first: datetime
-    last: datetime
-    count: int
-    epoch: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """An Attempt row."""
-
-    execution_id: int
-    attempt: int
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A request as the receiver noted it. `job` is its name for the job: the id in the body, or the body's digest."""
-
-    tenant: str
-    execution_id: int
-    job: str
-    scheduled_for: datetime
-    attempt: int
-    signature_ok: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TermRow:
-    epoch: int
-    started_at: datetime
-    heartbeat_at: datetime
-    ended_at: datetime | None
-    end_reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """All that a verdict is made of. `stopped_at` is the database's clock when the demo decided to stop; the schedulers
-    went on until their cursors were past it. `killed_at` is the same clock right before the leader was killed. `others`
-    are executions of no concern here (triggered by hand, or of jobs that a visitor made) that the receiver may know.
-    """
-
-    jobs: Sequence[WatchedJob]
-    rows: Sequence[LedgerRow]
-    skips: Sequence[SkippedRange]
-    tries: Sequence[Try]
-    deliveries: Sequence[Delivery]
-    terms: Sequence[TermRow]
-    started_at: datetime
-    stopped_at: datetime
-    others: frozenset[int] = frozenset()
-    killed_at: datetime | None = None
-    killed_epoch: int | None = None
 
 
 @dataclass(slots=True)
@@ -135,8 +49,8 @@ def judge(history: History, *, least_per_second: float) -> Verdict:
     per_second = (
         sum(row.scheduled_for <= history.stopped_at for row in finished) / seconds if seconds > 0 else 0.0
     )
-    lags = _lags(history.rows)
-    outside = _lags([row for row in history.rows if not _in_takeover(row, history.killed_at)])
+    lags = lags_of(history.rows)
+    outside = lags_of([row for row in history.rows if not in_takeover(row, history.killed_at)])
     forged = sum(not delivery.signature_ok for delivery in history.deliveries)
     figures: dict[str, Any] = {
         "due": len(due),
@@ -244,69 +158,6 @@ def _unmatched_deliveries(history: History) -> tuple[list[int], list[int]]:
         row.execution_id for row in history.rows if row.target == "http_request" and row.status == "success"
     }
     return sorted(received - known), sorted(sent - received)
-
-
-def leaders_max(history: History) -> int:
-    """The most leaders at one time, as two witnesses have it: the terms' own times, and the order of commits by epoch.
-
-    A term that did not close itself (killed, hung) ends with its last sign of life: a heartbeat or a row of its epoch.
-    """
-    alive: dict[int, datetime] = {}
-    created = sorted(
-        (row.created_at, row.execution_id, row.epoch) for row in history.rows if row.epoch is not None
-    )
-    newest, out_of_order = 0, False
-    for at, _, epoch in created:
-        alive[epoch] = at
-        out_of_order |= epoch < newest
-        newest = max(newest, epoch)
-    edges: list[tuple[datetime, int]] = []
-    for term in history.terms:
-        end = max(term.heartbeat_at, alive.get(term.epoch, term.started_at))
-        if term.ended_at is not None and term.end_reason in _SELF_CLOSED:
-            end = max(end, term.ended_at)
-        edges += [(term.started_at, 1), (end, -1)]
-    most = now = 0
-    for _, change in sorted(edges):  # at the same instant an end comes before a start
-        now += change
-        most = max(most, now)
-    return max(most, 2) if out_of_order else most
-
-
-def takeover_ms(history: History) -> float | None:
-    """From the kill to the first row that a later term dispatched; None without a kill or a successor."""
-    if history.killed_at is None or history.killed_epoch is None:
-        return None
-    later = [
-        row.created_at
-        for row in history.rows
-        if row.epoch is not None and row.epoch > history.killed_epoch and row.created_at >= history.killed_at
-    ]
-    return round((min(later) - history.killed_at).total_seconds() * 1000, 1) if later else None
-
-
-def _in_takeover(row: LedgerRow, killed_at: datetime | None) -> bool:
-    """Whether any of the row's wait from due to start was in the two seconds after the kill."""
-    if killed_at is None or row.started_at is None:
-        return False
-    return row.run_at <= killed_at + TAKEOVER and row.started_at >= killed_at
-
-
-def _lags(rows: Iterable[LedgerRow]) -> dict[str, float | None]:
-    """From due to the handler's start, milliseconds; of executions that needed one attempt."""
-    lags = sorted(
-        (row.started_at - row.run_at).total_seconds() * 1000
-        for row in rows
-        if row.started_at is not None and row.attempts == 1
-    )
-    return {"p50": _percentile(lags, 0.50), "p99": _percentile(lags, 0.99)}
-
-
-def _percentile(ordered: Sequence[float], share: float) -> float | None:
-    """Nearest rank."""
-    if not ordered:
-        return None
-    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
 
 
 def _some(items: Sequence[object], most: int = 3) -> str:

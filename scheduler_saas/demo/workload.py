@@ -21,7 +21,7 @@ from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.tenants.context import tenant_scope
 from scheduler_saas.demo.cast import ACTOR, Company
 from scheduler_saas.demo.oracle import Definition
-from scheduler_saas.demo.verdict import WatchedJob
+from scheduler_saas.demo.witnesses import WatchedJob
 
 EXAMPLES = settings.BASE_DIR / "docs" / "examples"
 #: Tenant: its crontab, whether that has a user column.

@@ -7,17 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scheduler_saas.demo.oracle import Definition
-from scheduler_saas.demo.verdict import (
-    Delivery,
-    History,
-    LedgerRow,
-    SkippedRange,
-    TermRow,
-    Try,
-    Verdict,
-    WatchedJob,
-    judge,
-)
+from scheduler_saas.demo.verdict import Verdict, judge
+from scheduler_saas.demo.witnesses import Delivery, History, LedgerRow, SkippedRange, TermRow, Try, WatchedJob
 
 T = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
