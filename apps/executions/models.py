@@ -1,8 +1,8 @@
 """Live executions, their ledger, and the counters folded from it.
 
 Hot rows name their tenant without a foreign key in the database: they are written by set-based statements that copy the
-tenant from a row that has one. `ExecutionLog`, `ExecutionOutput` and `Attempt` are partitioned by day of `scheduled_for`
-and made by SQL in the migrations; Django sees `id` as their key, the database `(id, scheduled_for)`.
+tenant from a row that has one. `ExecutionLog`, `ExecutionOutput` and `Attempt` are partitioned by day of
+`scheduled_for` and made by SQL in the migrations; Django sees `id` as their key, the database `(id, scheduled_for)`.
 """
 
 from typing import ClassVar
