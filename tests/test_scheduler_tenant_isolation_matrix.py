@@ -144,6 +144,18 @@ def test_every_route_and_method_has_a_row():
     assert offered == {(route.name, route.method) for route in ROUTES}
 
 
+@pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
+def test_methods_without_a_row_are_not_allowed(objects, cast, path):
+    offered = {route.method for route in ROUTES if route.path == path}
+    send = by_key(cast.alice, cast.host)
+    for method in sorted({"GET", "POST", "PUT", "PATCH", "DELETE"} - offered):
+        for slash in ("", "/"):
+            response = send(method, path.format(**objects) + slash, {})
+            assert response.status_code == 405, (method, response.content)
+            assert set(response["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == offered
+            assert response.json()["detail"]
+
+
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 @pytest.mark.parametrize("caller", ["owner", "admin", "member", "viewer", "elsewhere"])
 def test_who_gets_what(objects, cast, other_cast, route, caller):

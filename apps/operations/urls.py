@@ -1,9 +1,9 @@
 """The API of repair, under `/api/scheduler/`, with or without a trailing slash."""
 
-from django.urls import URLPattern, re_path
+from apps.operations.api.views import ReconcileViewSet
+from apps.tenants.api.routing import Router
 
-from apps.operations.api.views import ReconcileView
+router = Router()
+router.register("reconcile", ReconcileViewSet, basename="reconcile")
 
-urlpatterns: list[URLPattern] = [
-    re_path(r"^reconcile/(?P<kind>[a-z_]+)/?$", ReconcileView.as_view(), name="reconcile"),
-]
+urlpatterns = router.urls

@@ -29,21 +29,21 @@ class Endpoint:
 
 ENDPOINTS = [
     Endpoint("dashboard", "dashboard", "dashboard", schemas.DASHBOARD),
-    Endpoint("jobs", "jobs", "jobs", schemas.JOBS, key="jobs"),
-    Endpoint("job", "job", "jobs/{job}", schemas.JOB, needs_rows=True),
-    Endpoint("paused job", "job", "jobs/{paused}", schemas.JOB, needs_rows=True),
+    Endpoint("jobs", "job-list", "jobs", schemas.JOBS, key="jobs"),
+    Endpoint("job", "job-detail", "jobs/{job}", schemas.JOB, needs_rows=True),
+    Endpoint("paused job", "job-detail", "jobs/{paused}", schemas.JOB, needs_rows=True),
     Endpoint("next runs", "job-next-runs", "jobs/{job}/next-runs", {"type": "object"}, needs_rows=True),
-    Endpoint("logs", "execution-logs", "execution-logs", schemas.EXECUTION_LOGS, key="logs"),
+    Endpoint("logs", "execution-log-list", "execution-logs", schemas.EXECUTION_LOGS, key="logs"),
     Endpoint(
         "failed logs",
-        "execution-logs",
+        "execution-log-list",
         "execution-logs",
         schemas.EXECUTION_LOGS,
         {"status": "failed"},
     ),
     Endpoint(
         "running logs",
-        "execution-logs",
+        "execution-log-list",
         "execution-logs",
         schemas.EXECUTION_LOGS,
         {"status": "running"},
@@ -51,18 +51,28 @@ ENDPOINTS = [
     ),
     Endpoint(
         "skipped logs",
-        "execution-logs",
+        "execution-log-list",
         "execution-logs",
         schemas.EXECUTION_LOGS,
         {"status": "skipped"},
         key="logs",
     ),
-    Endpoint("success", "execution-log", "execution-logs/{success}", schemas.EXECUTION, needs_rows=True),
-    Endpoint("failure", "execution-log", "execution-logs/{failed}", schemas.EXECUTION, needs_rows=True),
-    Endpoint("running", "execution-log", "execution-logs/{running}", schemas.EXECUTION, needs_rows=True),
-    Endpoint("pending", "execution-log", "execution-logs/{pending}", schemas.EXECUTION, needs_rows=True),
-    Endpoint("events", "event-history", "event-history", schemas.EVENT_HISTORY, {"days": 90}, key="events"),
-    Endpoint("recent", "recent-scheduler-logs", "recent-scheduler-logs", schemas.RECENT_SCHEDULER_LOGS),
+    Endpoint(
+        "success", "execution-log-detail", "execution-logs/{success}", schemas.EXECUTION, needs_rows=True
+    ),
+    Endpoint(
+        "failure", "execution-log-detail", "execution-logs/{failed}", schemas.EXECUTION, needs_rows=True
+    ),
+    Endpoint(
+        "running", "execution-log-detail", "execution-logs/{running}", schemas.EXECUTION, needs_rows=True
+    ),
+    Endpoint(
+        "pending", "execution-log-detail", "execution-logs/{pending}", schemas.EXECUTION, needs_rows=True
+    ),
+    Endpoint(
+        "events", "event-history-list", "event-history", schemas.EVENT_HISTORY, {"days": 90}, key="events"
+    ),
+    Endpoint("recent", "recent-scheduler-log-list", "recent-scheduler-logs", schemas.RECENT_SCHEDULER_LOGS),
     Endpoint("status", "status", "status", schemas.STATUS),
     Endpoint("health", "health", "health", schemas.HEALTH),
 ]

@@ -27,6 +27,8 @@ def _walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
 
 
 def _answers_get(view: Any) -> bool:
+    if hasattr(view, "actions"):  # a viewset's
+        return "get" in view.actions
     return hasattr(getattr(view, "cls", None) or getattr(view, "view_class", object), "get") or not hasattr(
         view, "cls"
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from apps.dashboard import payloads, selectors
 from apps.dashboard.api.filters import EventQuery, checked, listed_user
@@ -17,13 +17,13 @@ from apps.jobs.api.schema import ErrorShape
 from apps.tenants.api.paging import envelope
 
 
-class EventHistory(APIView):
+class EventHistoryViewSet(ViewSet):
     @extend_schema(
         operation_id="event_history_list",
         parameters=[EventQuery],
         responses={200: EventListShape, 400: ErrorShape},
     )
-    def get(self, request: Request) -> Response:
+    def list(self, request: Request) -> Response:
         """The tenant's events of the last `days`, newest first; for members, those of their own jobs."""
         query = checked(EventQuery, request)
         tenant = member_of(request).tenant

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from apps.dashboard import payloads, selectors
 from apps.dashboard.api.filters import MAX_ID, RUNNING, SKIPPED, LogQuery, checked, listed_user
@@ -20,13 +20,16 @@ from apps.tenants.api.paging import envelope
 RECENT = 5
 
 
-class ExecutionLogList(APIView):
+class ExecutionLogViewSet(ViewSet):
+    lookup_url_kwarg = "log_id"
+    lookup_value_regex = "[^/]+"
+
     @extend_schema(
         operation_id="execution_logs_list",
         parameters=[LogQuery],
         responses={200: LogListShape, 400: ErrorShape},
     )
-    def get(self, request: Request) -> Response:
+    def list(self, request: Request) -> Response:
         """The member's executions, newest first; the tenant's for admins and owners.
 
         Finished ones, unless `status` asks for what is running now or for the times that were skipped.
@@ -59,14 +62,12 @@ class ExecutionLogList(APIView):
             )
         return Response({**page, "is_scheduler_logs": False})
 
-
-class ExecutionLogDetail(APIView):
     @extend_schema(
         operation_id="execution_logs_read",
         parameters=[LOG_ID],
         responses={200: ExecutionShape, 404: ErrorShape},
     )
-    def get(self, request: Request, log_id: str) -> Response:
+    def retrieve(self, request: Request, log_id: str) -> Response:
         """One execution, finished or live, with its attempts and its output."""
         member = member_of(request)
         number = int(log_id) if log_id.isascii() and log_id.isdigit() and len(log_id) < 20 else 0
@@ -81,9 +82,9 @@ class ExecutionLogDetail(APIView):
         return Response(payloads.execution_payload(member.tenant, row, attempts, output))
 
 
-class RecentSchedulerLogs(APIView):
+class RecentSchedulerLogViewSet(ViewSet):
     @extend_schema(operation_id="recent_scheduler_logs_list", responses={200: RecentLogListShape})
-    def get(self, request: Request) -> Response:
+    def list(self, request: Request) -> Response:
         """The latest five events of jobs, in the shape of logs. The list has one page."""
         tenant = member_of(request).tenant
         events = selectors.events(tenant, listed_user(request, None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer
 from rest_framework import serializers
 
 from apps.dashboard.api.filters import LOG_STATUSES
@@ -17,6 +17,7 @@ Shape = serializers.Serializer[Any]
 LOG_ID = OpenApiParameter("log_id", OpenApiTypes.INT64, OpenApiParameter.PATH)
 
 
+@extend_schema_serializer(many=False)  # a list's answer is one page, not an array
 class PageShape(Shape):
     total_count = serializers.IntegerField()
     limit = serializers.IntegerField()

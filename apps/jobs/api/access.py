@@ -1,4 +1,4 @@
-"""What every view of jobs shares: which job, whose, at which version, and how a service's refusal is answered."""
+"""What every action on jobs shares: which job, whose, at which version, and how a service's refusal is answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from apps.jobs.api.body import refused
 from apps.jobs.models import Job
@@ -21,7 +21,7 @@ from apps.tenants.identity import both_forms
 _NOT_YOURS = "This job belongs to another user."
 
 
-class JobView(APIView):
+class JobAccess(ViewSet):
     def handle_exception(self, exc: Exception) -> Response:
         match exc:
             case JobRefused():

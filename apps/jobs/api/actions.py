@@ -7,13 +7,14 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.jobs import services
 from apps.jobs.admission import trigger_columns, trigger_rule
-from apps.jobs.api.access import JobView, expected_version, job_response, member_of, visible_job
-from apps.jobs.api.body import flat_fields, json_object, only
+from apps.jobs.api.access import JobAccess, expected_version, job_response, member_of, visible_job
+from apps.jobs.api.body import BLANK, flat_fields, json_object, only
 from apps.jobs.api.schema import (
     COUNT,
     IF_MATCH,
@@ -26,7 +27,6 @@ from apps.jobs.api.schema import (
     ReasonShape,
     TriggeredShape,
 )
-from apps.jobs.api.views import BLANK
 from apps.jobs.payloads import next_runs_payload, trigger_payload
 from apps.jobs.recurrence.errors import ScheduleError
 from apps.jobs.recurrence.wording import describe
@@ -44,14 +44,15 @@ def _reason(request: Request) -> Any:
     return only(json_object(request), _REASON).get("reason", "")
 
 
-class JobPause(JobView):
+class JobActions(JobAccess):
     @extend_schema(
         operation_id="jobs_pause",
         parameters=[JOB_ID, IF_MATCH],
         request=ReasonShape,
         responses={200: JobShape, 404: ErrorShape},
     )
-    def post(self, request: Request, job_id: str) -> Response:
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, job_id: str) -> Response:
         """Stop the schedule, with a reason; runs that exist go on."""
         job, member = visible_job(request, job_id), member_of(request)
         job = services.job_pause(
@@ -63,15 +64,14 @@ class JobPause(JobView):
         )
         return job_response(request, job)
 
-
-class JobResume(JobView):
     @extend_schema(
         operation_id="jobs_resume",
         parameters=[JOB_ID, IF_MATCH],
         request=ReasonShape,
         responses={200: JobShape, 404: ErrorShape},
     )
-    def post(self, request: Request, job_id: str) -> Response:
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, job_id: str) -> Response:
         """Go on with the next time from now; the times in between are recorded as skipped."""
         job, member = visible_job(request, job_id), member_of(request)
         job = services.job_resume(
@@ -83,15 +83,14 @@ class JobResume(JobView):
         )
         return job_response(request, job)
 
-
-class JobTrigger(JobView):
     @extend_schema(
         operation_id="jobs_trigger",
         parameters=[JOB_ID],
         request=ReasonShape,
         responses={202: TriggeredShape, 404: ErrorShape},
     )
-    def post(self, request: Request, job_id: str) -> Response:
+    @action(detail=True, methods=["post"])
+    def trigger(self, request: Request, job_id: str) -> Response:
         """Run the job once, now, beside its schedule."""
         job, member = visible_job(request, job_id), member_of(request)
         execution_id = services.job_trigger(
@@ -105,14 +104,13 @@ class JobTrigger(JobView):
         }
         return Response(answer, status=status.HTTP_202_ACCEPTED)
 
-
-class JobNextRuns(JobView):
     @extend_schema(
         operation_id="jobs_next_runs",
         parameters=[JOB_ID, COUNT],
         responses={200: NextRunsShape, 404: ErrorShape},
     )
-    def get(self, request: Request, job_id: str) -> Response:
+    @action(detail=True, url_path="next-runs", url_name="next-runs")
+    def next_runs(self, request: Request, job_id: str) -> Response:
         """The times to come by the job's schedule (also while it is paused), with clock changes marked."""
         job = visible_job(request, job_id)
         count = integer_param(request, "count", DEFAULT_COUNT, 1, MAX_COUNT)
@@ -131,12 +129,11 @@ class JobNextRuns(JobView):
             }
         )
 
-
-class JobPreview(JobView):
     @extend_schema(
         operation_id="jobs_preview", request=PreviewBodyShape, responses={200: PreviewShape, 400: ErrorShape}
     )
-    def post(self, request: Request) -> Response:
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
         """What a schedule would do, or why it cannot be; nothing is saved."""
         body = dict(json_object(request))
         count = body.pop("count", DEFAULT_COUNT)

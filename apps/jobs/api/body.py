@@ -8,8 +8,10 @@ from typing import Any
 from rest_framework.request import Request
 
 from apps.jobs.payloads import POLICIES
-from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, JobRefused
+from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, JobRefused, JobSpec, TriggerSpec
 from apps.tenants.api.errors import InvalidFields
+
+BLANK = JobSpec(name="", trigger=TriggerSpec(trigger_type=""))  # what a body fills in
 
 _OF_TRIGGER = {
     ("type" if name == "trigger_type" else name): name for name in TRIGGER_FIELDS if name != "timezone"

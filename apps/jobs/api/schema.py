@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer, inline_serializer
 from rest_framework import serializers
 
 from apps.jobs.payloads import TRIGGER_NAMES
@@ -92,6 +92,7 @@ class JobShape(Shape):
     updated_at = serializers.DateTimeField()
 
 
+@extend_schema_serializer(many=False)  # a list's answer is one page, not an array
 class JobListShape(Shape):
     jobs = JobShape(many=True)
     total_jobs = serializers.IntegerField()
@@ -147,6 +148,7 @@ class PreviewShape(Shape):
 ErrorShape = inline_serializer(
     "JobError", {"detail": serializers.CharField(), "errors": serializers.DictField(required=False)}
 )
+extend_schema_serializer(many=False)(type(ErrorShape))  # of a list, too, it is one object
 
 
 JOB_ID = OpenApiParameter("job_id", OpenApiTypes.STR, OpenApiParameter.PATH)

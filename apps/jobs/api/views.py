@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.jobs import services
-from apps.jobs.api.access import JobView, expected_version, job_response, member_of, own_user_id, visible_job
-from apps.jobs.api.body import flat_fields, json_object
+from apps.jobs.api.access import expected_version, job_response, member_of, own_user_id, visible_job
+from apps.jobs.api.actions import JobActions
+from apps.jobs.api.body import BLANK, flat_fields, json_object
 from apps.jobs.api.schema import (
     IF_MATCH,
     JOB_ID,
@@ -25,21 +26,23 @@ from apps.jobs.api.schema import (
 )
 from apps.jobs.payloads import job_payloads
 from apps.jobs.selectors import job_counts, jobs_of
-from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, JobSpec, TriggerSpec, changed
+from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, changed
 from apps.jobs.states import Status
 from apps.tenants.api.errors import InvalidFields
 from apps.tenants.api.paging import envelope
 
-BLANK = JobSpec(name="", trigger=TriggerSpec(trigger_type=""))
 # A replacement that does not mention these leaves them: whose job it is, and where an import found it.
 _KEPT = frozenset({"user_id", "legacy_user_id", "external_key"})
 
 
-class JobList(JobView):
+class JobViewSet(JobActions):
+    lookup_url_kwarg = "job_id"
+    lookup_value_regex = "[^/]+"
+
     @extend_schema(
         operation_id="jobs_list", parameters=LIST_FILTERS, responses={200: JobListShape, 400: ErrorShape}
     )
-    def get(self, request: Request) -> Response:
+    def list(self, request: Request) -> Response:
         """The member's jobs; the tenant's for admins and owners."""
         tenant = member_of(request).tenant
         jobs = _filtered(request)
@@ -49,7 +52,7 @@ class JobList(JobView):
     @extend_schema(
         operation_id="jobs_create", request=JobBodyShape, responses={201: JobShape, 400: ErrorShape}
     )
-    def post(self, request: Request) -> Response:
+    def create(self, request: Request) -> Response:
         """A new job. Members make their own."""
         member = member_of(request)
         fields = flat_fields(json_object(request))
@@ -58,10 +61,8 @@ class JobList(JobView):
         job = services.job_create(tenant=member.tenant, spec=spec, actor=member.actor)
         return job_response(request, job, status=status.HTTP_201_CREATED)
 
-
-class JobDetail(JobView):
     @extend_schema(operation_id="jobs_read", parameters=[JOB_ID], responses={200: JobShape, 404: ErrorShape})
-    def get(self, request: Request, job_id: str) -> Response:
+    def retrieve(self, request: Request, job_id: str) -> Response:
         """One job; its version is the ETag."""
         return job_response(request, visible_job(request, job_id), changed=False)
 
@@ -71,7 +72,7 @@ class JobDetail(JobView):
         request=JobBodyShape,
         responses={200: JobShape, 400: ErrorShape, 412: ErrorShape},
     )
-    def patch(self, request: Request, job_id: str) -> Response:
+    def partial_update(self, request: Request, job_id: str) -> Response:
         """Change the fields that the body names. Within `trigger` and `policies` too, unless `type` becomes another."""
         visible_job(request, job_id)
         return self._update(request, job_id, flat_fields(json_object(request)))
@@ -82,7 +83,7 @@ class JobDetail(JobView):
         request=JobBodyShape,
         responses={200: JobShape, 400: ErrorShape, 412: ErrorShape},
     )
-    def put(self, request: Request, job_id: str) -> Response:
+    def update(self, request: Request, job_id: str) -> Response:
         """Replace all that the job was asked; what the body leaves out gets its default, but the owner stays."""
         stored = visible_job(request, job_id)
         given = flat_fields(json_object(request))
@@ -99,7 +100,7 @@ class JobDetail(JobView):
         request=None,
         responses={200: JobShape, 404: ErrorShape, 412: ErrorShape},
     )
-    def delete(self, request: Request, job_id: str) -> Response:
+    def destroy(self, request: Request, job_id: str) -> Response:
         """Take the job out of service; the answer is what it was. Its history stays."""
         job, member = visible_job(request, job_id), member_of(request)
         services.job_delete(

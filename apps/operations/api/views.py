@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from apps.operations import services
 from apps.operations.api.schema import ReconcileBody, ReconcileReportShape
@@ -21,7 +22,7 @@ from apps.tenants.services import Refused
 _KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(RECONCILERS))
 
 
-class ReconcileView(APIView):
+class ReconcileViewSet(ViewSet):
     """Explicit repair. There is no GET: looking is a dry run."""
 
     permission_classes = [IsAdmin]
@@ -32,7 +33,8 @@ class ReconcileView(APIView):
         request=ReconcileBody,
         responses={200: ReconcileReportShape},
     )
-    def post(self, request: Request, kind: str) -> Response:
+    @action(detail=False, methods=["post"], url_path="(?P<kind>[a-z_]+)", url_name="kind")
+    def reconcile(self, request: Request, kind: str) -> Response:
         """Find drift of one kind in the tenant and repair it, with a reason; a dry run only shows it."""
         if kind not in RECONCILERS:
             raise Http404
