@@ -59,7 +59,7 @@ bench: $(STAMP) ## Dispatch and claim, measured
 	@$(BIN)/python -m benchmarks.dispatch_and_claim $(ARGS)
 
 chaos: $(STAMP) ## Random faults; SECONDS=60 SEED=1
-	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) $(BIN)/python -m pytest -rs -p no:cacheprovider tests/chaos $(ARGS)
+	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) $(BIN)/python -m pytest -rs -p no:cacheprovider --timeout 0 tests/chaos $(ARGS)
 
 clean: ## Stop the embedded Postgres; remove its data, .venv and caches
 	@if [ -x $(BIN)/python ] && [ -d scheduler_saas ]; then $(BIN)/python -m scheduler_saas.embedded remove; fi

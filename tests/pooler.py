@@ -89,9 +89,10 @@ class Pooler:
                 break
             if self._by_transaction:
                 server = self._take()
-            self._pump(client, server, data)
+            last = self._pump(client, server, data)
             if self._by_transaction:
-                self._idle.append(server)
+                self._idle.append(server)  # before the client can ask again, as a pooler with one loop does
+            client.sendall(last)
         client.close()
 
     def _greet(self, client: socket.socket, server: psycopg.Connection[Any]) -> None:
@@ -103,8 +104,8 @@ class Pooler:
             answer += _message(b"S", name.encode() + b"\0" + value.encode() + b"\0")
         client.sendall(answer + _message(b"K", struct.pack("!ii", 1, 1)) + _message(b"Z", b"I"))
 
-    def _pump(self, client: socket.socket, server: psycopg.Connection[Any], data: bytes) -> None:
-        """Both ways until the server is ready and outside a transaction."""
+    def _pump(self, client: socket.socket, server: psycopg.Connection[Any], data: bytes) -> bytes:
+        """Both ways until the server is ready and outside a transaction; what is then left to send to the client."""
         with socket.socket(fileno=os.dup(server.fileno())) as upstream:
             upstream.setblocking(True)
             upstream.sendall(data)
@@ -121,9 +122,9 @@ class Pooler:
                 while len(unread) >= 5 and len(unread) > (length := struct.unpack("!i", unread[1:5])[0]):
                     idle = unread[:1] == b"Z" and unread[5:6] == b"I"
                     unread = unread[length + 1 :]
-                client.sendall(chunk)
                 if idle and not unread:
-                    return
+                    return chunk
+                client.sendall(chunk)
 
 
 def _read_start(client: socket.socket) -> int:

@@ -10,6 +10,7 @@ import psycopg
 from apps.leadership import statements
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+_ROUNDS = 3
 
 
 class UnfitServer(Exception):
@@ -31,8 +32,14 @@ def refuse_shared_backend(connection: Connection, other: Connection) -> None:
 
     There the lock would stay with a server session that other clients use. Such a pooler gives `other`, in a
     transaction of its own, the session that `connection` had, or gives `connection` a different one now. The mark is
-    a second witness: it is a setting of the server session.
+    a second witness: it is a setting of the server session. A pooler of many threads may by chance give the session
+    back to whom it was taken from, but not again and again.
     """
+    for _ in range(_ROUNDS):
+        _refuse_if_lent(connection, other)
+
+
+def _refuse_if_lent(connection: Connection, other: Connection) -> None:
     mark = uuid4().hex
     connection.execute("SELECT set_config('scheduler.replica_session', %s, false)", [mark])
     with connection.cursor() as cursor, other.cursor() as others:
