@@ -9,17 +9,30 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from apps.operations.pages import reconcile_page
 from apps.operations.selectors import FailingTenant, overview
 
 __all__ = ["OperatorsSite", "site"]
+MAX_USERNAME = 150  # as the model has it
+
+
+class SignInForm(AuthenticationForm):
+    """Django only tells the browser how long a name may be; the record of failed sign-ins has 255 characters for it."""
+
+    def clean_username(self) -> str:
+        username: str = self.cleaned_data["username"]
+        if len(username) > MAX_USERNAME:
+            raise self.get_invalid_login_error()
+        return username
 
 
 class OperatorsSite(UnfoldAdminSite):
     """For on-call staff, on the operators' host alone."""
 
+    login_form = SignInForm
     index_title = "Overview"
     index_template = "admin/overview.html"
     enable_nav_sidebar = True

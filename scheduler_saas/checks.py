@@ -1,6 +1,7 @@
 """System checks that refuse a database on which isolation would not hold.
 
-Tagged `database`, so they run with `migrate` and `check --database default`, and the processes run them at start.
+Tagged `database`, so they run with `migrate` and `check --database default`. Schedulers and workers run them at start
+(`scheduler_saas.processes`), and a web process is not ready where they fail.
 """
 
 from typing import Any

@@ -44,6 +44,8 @@ class TenantMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         context.enter_public()
+        if "\0" in request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""):
+            del request.COOKIES[settings.SESSION_COOKIE_NAME]  # Postgres cannot look such a key up
         try:
             try:
                 refused = self._enter(request)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
+
+from scheduler_saas.checks import isolation_holds
 
 
 def healthz() -> JsonResponse:
@@ -13,14 +15,16 @@ def healthz() -> JsonResponse:
 
 
 def readyz() -> JsonResponse:
-    """200 when the database answers and its shared schema is migrated to this release; 503 says what is missing."""
-    checks = {"database": "ok", "migrations": "ok"}
+    """200 when the database answers, is migrated to this release, and keeps tenants apart; 503 says what is missing."""
+    checks = {"database": "ok", "migrations": "ok", "isolation": "ok"}
     try:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             checks["migrations"] = "some are not applied"
+        elif isolation_holds(databases=[DEFAULT_DB_ALIAS]):
+            checks["isolation"] = "this database, or our role in it, does not keep tenants apart"
     except DatabaseError as error:
-        checks = {"database": type(error).__name__, "migrations": "unknown"}
+        checks = {"database": type(error).__name__, "migrations": "unknown", "isolation": "unknown"}
     ready = all(state == "ok" for state in checks.values())
     return JsonResponse(
         {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503

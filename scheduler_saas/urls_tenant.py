@@ -7,5 +7,6 @@ urlpatterns = [
     path("api/scheduler/", include("apps.dashboard.urls")),
     path("api/scheduler/", include("apps.operations.urls")),
 ]
+handler400 = "apps.tenants.api.errors.bad_request"
 handler404 = "apps.tenants.api.errors.not_found"
 handler500 = "apps.tenants.api.errors.server_error"

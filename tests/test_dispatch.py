@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,13 +83,6 @@ def skips_of(job: Job) -> list[tuple[datetime, datetime, int, str]]:
 
 def minute(instant: datetime) -> datetime:
     return instant.replace(second=0, microsecond=0)
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.005)
 
 
 # -- every tick, once -------------------------------------------------------------------------------------------------
@@ -308,7 +300,7 @@ def test_a_cursor_set_back_is_taken_past_what_has_an_outcome(
 def test_an_edit_under_way_in_another_session_wins_over_what_was_read(
     acme: Any, leader: LeaderSession, now: datetime
 ) -> None:
-    """The dispatcher reads the old schedule, waits for the edit's row lock, and then leaves the job alone."""
+    """The dispatcher reads the old schedule, finds the row held by the edit, and leaves the job for later."""
     spec = JobSpec(
         name="edited", trigger=TriggerSpec.cron("* * * * *"), payload={"url": "https://example.com/"}
     )
@@ -316,26 +308,20 @@ def test_an_edit_under_way_in_another_session_wins_over_what_was_read(
     overdue = minute(now)
     with all_tenants_scope():
         Cursor.objects.filter(job=job).update(next_run_at=overdue)
-    dispatcher, results = Dispatcher(), []
-    thread = threading.Thread(target=lambda: results.append(dispatcher.run_once(leader)))
-    pid = leader.connection.info.backend_pid
-    watcher = machine.connect(application_name="watcher")
-
-    def is_blocked() -> bool:
-        row = watcher.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [pid]).fetchone()
-        return bool(row and row[0])
-
-    with watcher:
-        with transaction.atomic():
-            services.job_update(
-                tenant=acme, job_id=job.pk, changes={"cron_expression": "0 5 1 1 *"}, actor="tests"
-            )
-            thread.start()
-            until(is_blocked)
-        thread.join(10)
-
-    (result,) = results
-    assert (result.counts["fired"], result.counts["lost"], result.again) == (0, 1, True)
+    other = services.job_create(tenant=acme, spec=replace(spec, name="another"), actor="tests")
+    with all_tenants_scope():
+        Cursor.objects.filter(job=other).update(next_run_at=overdue)
+    dispatcher = Dispatcher()
+    with transaction.atomic():
+        services.job_update(
+            tenant=acme, job_id=job.pk, changes={"cron_expression": "0 5 1 1 *"}, actor="tests"
+        )
+        result = dispatcher.run_once(leader)
+    assert (result.counts["fired"], result.counts["busy"], result.again) == (1, 1, False)
+    assert result.wake_in is not None
+    assert result.wake_in <= 0.05
+    with all_tenants_scope():
+        assert ticks_of(other) == [overdue]
     with all_tenants_scope():
         assert ticks_of(job) == []
         assert [reason for *_, reason in skips_of(job)] == ["edited"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -99,15 +100,21 @@ class ContentCache:
         for key in waiting:
             by_tenant.setdefault(key.tenant_id, []).append(key)
         for tenant_id, keys in by_tenant.items():
-            absent = [key for key in keys if key not in self._contents]
+            # Taken now: what is read for other tenants may push them out of the cache before this is done.
+            present = {key: self._contents[key] for key in keys if key in self._contents}
+            absent = [key for key in keys if key not in present]
             names = frozenset(self._secret_names.get(tenant_id, ()))
             reading = asyncio.get_running_loop().run_in_executor(
                 self._thread, read_vault, tenant_id, absent, names
             )
-            reading.add_done_callback(lambda done, keys=keys: self._finish(done, keys, waiting))  # type: ignore[misc]
+            reading.add_done_callback(partial(self._finish, keys=keys, waiting=waiting, present=present))
 
     def _finish(
-        self, reading: asyncio.Future[Read], keys: list[Key], waiting: dict[Key, asyncio.Future[Work]]
+        self,
+        reading: asyncio.Future[Read],
+        keys: list[Key],
+        waiting: dict[Key, asyncio.Future[Work]],
+        present: Mapping[Key, tuple[dict[str, Any], int]],
     ) -> None:
         error = RuntimeError("the worker is stopping") if reading.cancelled() else reading.exception()
         for key in keys:
@@ -115,13 +122,15 @@ class ContentCache:
             if error is not None:
                 future.set_exception(error)
             else:
-                self._resolve(future, key, reading.result())
+                read = reading.result()
+                self._resolve(future, present.get(key) or read.contents.get(key), read)
             future.exception()  # marks it as seen: nobody may be waiting for it any more
         if error is None:
             self._keep(keys[0].tenant_id, reading.result())
 
-    def _resolve(self, future: asyncio.Future[Work], key: Key, read: Read) -> None:
-        found = read.contents.get(key) or self._contents.get(key)
+    def _resolve(
+        self, future: asyncio.Future[Work], found: tuple[dict[str, Any], int] | None, read: Read
+    ) -> None:
         if found is None or read.tenant is None:
             future.set_exception(ContentMissing())
         else:

@@ -12,7 +12,7 @@ import psycopg
 from apps.executions import queue
 from apps.executions.leases import Leases
 from apps.executions.queue import Failed, Finished, Held
-from apps.executions.reconnecting import Session, keep_connected
+from apps.executions.reconnecting import AWAY, Session, keep_connected
 
 logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.003
@@ -119,7 +119,7 @@ class Flusher:
     async def _complete(self, session: Session, batch: Sequence[Finished]) -> None:
         try:
             done = await queue.complete(batch).on_async(session)
-        except psycopg.OperationalError:
+        except AWAY:
             raise
         except psycopg.Error as error:
             # One row that the database refuses must not hold up the others, nor be tried for ever.
@@ -147,7 +147,7 @@ class Flusher:
         }
         try:
             return await queue.complete([bare]).on_async(session)
-        except psycopg.OperationalError:
+        except AWAY:
             raise
         except psycopg.Error:
             logger.exception("execution %s could not be finished; its lease will run out", end["id"])

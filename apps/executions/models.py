@@ -82,6 +82,9 @@ class Execution(Owned):
                 name="execution_to_claim",
             ),
             models.Index(
+                fields=["run_at"], condition=models.Q(state=State.PENDING), name="execution_next_due"
+            ),
+            models.Index(
                 fields=["lease_expires_at"], condition=models.Q(state=State.LEASED), name="execution_to_reap"
             ),
             models.Index(fields=["job_id"], name="execution_of_job"),

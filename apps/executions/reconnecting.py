@@ -16,6 +16,8 @@ from apps.tenants import machine
 logger = logging.getLogger(__name__)
 Session = psycopg.AsyncConnection[tuple[Any, ...]]
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+# The server is away, or (in a failover) the address leads to one that may not write. Neither is the fault of a row.
+AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 
 
 async def keep_connected(
@@ -32,15 +34,25 @@ async def keep_connected(
                 application_name=application_name, session_settings=PINNED_PLANS
             )
             try:
+                await _refuse_read_only(session)
                 pause = FIRST_PAUSE
                 await use(session)
                 return
             finally:
                 await session.close()
-        except psycopg.OperationalError as error:
+        except AWAY as error:
             logger.warning("%s: the database session ended: %s", application_name, str(error).strip())
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await given_up.wait()
                 return
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _refuse_read_only(session: Session) -> None:
+    cursor = await session.execute(
+        "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
+    )
+    row = await cursor.fetchone()
+    if row is None or row[0]:
+        raise psycopg.OperationalError("the server may not write")

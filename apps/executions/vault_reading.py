@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -16,6 +18,8 @@ from apps.tenants.models import Tenant
 from apps.vault import services as vault
 from apps.vault.crypto import CannotOpen
 
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 ROTATION_SECONDS = 5.0
 
 
@@ -62,8 +66,8 @@ def _read_vault(tenant_id: int, keys: list[Key], names: Iterable[str]) -> Read:
     with tenant_scope(tenant):
         found = _open_contents(keys)
         wanted = {*names, *filter(None, (_secret_name(content) for content, _ in found.values()))}
-        values = {name: vault.secret_get(name) for name in wanted}
-        endpoint = vault.endpoint_get()
+        values = {name: _opened(partial(vault.secret_get, name), tenant, f"secret {name}") for name in wanted}
+        endpoint = _opened(vault.endpoint_get, tenant, "endpoint")
     surroundings = Surroundings(
         schema_name=str(tenant.schema_name),
         endpoint=None if endpoint is None else EndpointContent(endpoint.url, endpoint.secrets),
@@ -71,6 +75,15 @@ def _read_vault(tenant_id: int, keys: list[Key], names: Iterable[str]) -> Read:
         expires=monotonic() + ROTATION_SECONDS,
     )
     return Read(surroundings, found)
+
+
+def _opened(get: Callable[[], T | None], tenant: Tenant, what: str) -> T | None:
+    """As if it were not there when it cannot be opened: only the jobs that need it fail, and say what they miss."""
+    try:
+        return get()
+    except CannotOpen as error:
+        logger.warning("tenant %s: its %s cannot be opened: %s", tenant.schema_name, what, error)
+        return None
 
 
 def _open_contents(keys: list[Key]) -> dict[Key, tuple[dict[str, Any], int]]:

@@ -26,7 +26,7 @@ from uuid import uuid4
 from django.db import InterfaceError, OperationalError
 
 from apps.executions import verdict
-from apps.executions.claimer import Claimer
+from apps.executions.claimer import MAX_BATCH, Claimer
 from apps.executions.clock import DatabaseClock
 from apps.executions.content import ContentCache, ContentMissing, Work
 from apps.executions.flusher import Flusher
@@ -42,6 +42,7 @@ from apps.executions.targets.runner import run_target
 logger = logging.getLogger(__name__)
 WRITE_SECONDS = 10.0
 CANCEL_SECONDS = 2.0
+AWAY_SECONDS = 1.0
 
 
 def worker_name() -> str:
@@ -72,7 +73,7 @@ class Worker:
             concurrency=self.limits.concurrency,
             clock=self._clock,
             start=self._start,
-            free=lambda: self.limits.concurrency - len(self._running),
+            free=self._free,
             held=lambda: len(self._leases),
             until_empty=until_empty,
         )
@@ -83,6 +84,11 @@ class Worker:
             on_retry=self._claimer.due_in,
             on_written=self._claimer.place_freed,
         )
+
+    def _free(self) -> int:
+        """How many may be claimed: places to run in, and no more ends waiting to be written than a few flushes take."""
+        unwritten = 2 * self.limits.concurrency + MAX_BATCH - len(self._leases)
+        return min(self.limits.concurrency - len(self._running), unwritten)
 
     @property
     def running(self) -> int:
@@ -166,6 +172,9 @@ class Worker:
             )
         except (OperationalError, InterfaceError) as error:
             logger.warning("execution %s is handed back: its content cannot be read: %s", row.id, error)
+            await asyncio.sleep(
+                AWAY_SECONDS
+            )  # or it is claimed, and handed back, thousands of times a second
             self._flusher.released(lease.held)
             return
         if lease.lost:  # it would not be cancelled; nothing it says counts any more

@@ -29,16 +29,18 @@ from apps.leadership.session import LeaderSession
 from apps.leadership.steps import StepResult
 
 logger = logging.getLogger(__name__)
+BUSY_SECONDS = 0.05  # somebody is editing a due job: its cursor is looked at again so soon
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a step did, in ticks; `quarantined` and `lost` are jobs. `next_due` is the earliest of the moved cursors."""
+    """What a step did, in ticks; `quarantined`, `lost` and `busy` are jobs. `next_due`: the earliest moved cursor."""
 
     fired: int = 0
     skipped: int = 0
     quarantined: int = 0
     lost: int = 0
+    busy: int = 0
     next_due: datetime | None = None
     by_type: Counter[str] = field(default_factory=Counter)
 
@@ -50,6 +52,7 @@ class Tally:
             "skipped": self.skipped,
             "quarantined": self.quarantined,
             "lost": self.lost,
+            "busy": self.busy,
         }
 
 
@@ -75,7 +78,8 @@ class Dispatcher:
             self._quarantine(session, batch.broken, tally)
         if not due.jobs:
             self._tell_idle(session, started)
-        again = batch.left or len(due.jobs) == self.chunk or tally.lost > 0
+        more = batch.left or len(due.jobs) == self.chunk
+        again = (more and tally.busy < len(due.jobs)) or tally.lost > 0
         wake_in = self._wake_in(due, tally, started)
         return StepResult(tally.counts(), again=again, wake_in=wake_in, by_type=tally.by_type)
 
@@ -101,11 +105,12 @@ class Dispatcher:
         starts = self.journal.open(session, {job.tenant_id for job, _ in planned})
         job_ids = [job.job_id for job, _ in planned]
         with session.transaction() as cursor:
-            with cursor.connection.pipeline():
-                statements.lock_cursors(cursor.connection.cursor(), job_ids)
-                standing = statements.verify_cursors(cursor, job_ids)
+            free = statements.try_lock_cursors(cursor, job_ids)
+            standing = statements.verify_cursors(cursor, sorted(free)) if free else {}
             held, parked = [], []
             for job, plan in planned:
+                if job.job_id not in free:
+                    continue
                 now = standing.get(job.job_id)
                 if now is None or (now.next_run_at, now.version) != (job.next_run_at, job.version):
                     continue
@@ -135,7 +140,8 @@ class Dispatcher:
         self.journal.close(lines, work)
         tally.fired += len(rows)
         tally.skipped += sum(plan.skipped for _, plan in held)
-        tally.lost += len(planned) - len(held) - len(parked)
+        tally.busy += len(planned) - len(free)
+        tally.lost += len(free) - len(held) - len(parked)
         for done in work.values():
             tally.by_type.update(done.by_type)
         moved = [plan.next_run_at for _, plan in held if plan.next_run_at is not None]
@@ -145,8 +151,9 @@ class Dispatcher:
         """Take these jobs out of the schedule and say so in the journal."""
         ordered = sorted(broken, key=lambda pair: pair[0].job_id)
         with session.transaction() as cursor:
-            statements.lock_cursors(cursor, [job.job_id for job, _ in ordered])
-            taken = statements.quarantine_cursors(cursor, ordered)
+            free = statements.try_lock_cursors(cursor, [job.job_id for job, _ in ordered])
+            mine = [pair for pair in ordered if pair[0].job_id in free]
+            taken = statements.quarantine_cursors(cursor, mine) if mine else set()
             for job, reason in ordered:
                 if job.job_id in taken:
                     event_insert(
@@ -162,7 +169,8 @@ class Dispatcher:
                         event_data={"quarantined": True, "scheduled_for": job.next_run_at.isoformat()},
                     )
         tally.quarantined += len(taken)
-        tally.lost += len(ordered) - len(taken)
+        tally.busy += len(ordered) - len(mine)
+        tally.lost += len(mine) - len(taken)
 
     def _tell_idle(self, session: LeaderSession, started: float) -> None:
         if not (idle := self.journal.idle()) or not (lines := self.journal.open(session, idle)):
@@ -180,6 +188,8 @@ class Dispatcher:
             waits.append(max((next_due - due.now).total_seconds() - elapsed, 0.0))
         if (line := self.journal.wait()) is not None:
             waits.append(line)
+        if tally.busy:
+            waits.append(BUSY_SECONDS)
         return min(waits, default=None)
 
 

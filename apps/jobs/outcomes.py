@@ -39,6 +39,9 @@ class OutcomeFold:
         if not statements.has_notes(session):
             return StepResult()
         with session.transaction() as cursor:
+            # A cursor that somebody holds for long must not keep the leader from its heartbeat: fail, and pause. Sooner
+            # than a deadlock is looked for (1 s), so that it is never the other side that has to give way.
+            cursor.execute("SET LOCAL lock_timeout = '200ms'")
             notes = statements.take_notes(cursor, batch=self.batch)
             told, outcomes = self._tell(cursor, notes) if notes else ([], {})
             failing = [job for job in told if outcomes[job.job_id].failures]

@@ -53,6 +53,12 @@ def lock_cursors(cursor: Session, job_ids: Sequence[int]) -> None:
     cursor.execute(sql("lock_cursors"), {"job_ids": list(job_ids)}, prepare=_few(job_ids))
 
 
+def try_lock_cursors(cursor: Session, job_ids: Sequence[int]) -> set[int]:
+    """Hold those of these cursors that nobody else holds; whose they are. What is not among them was left alone."""
+    cursor.execute(sql("try_lock_cursors"), {"job_ids": list(job_ids)}, prepare=_few(job_ids))
+    return {job_id for (job_id,) in cursor}
+
+
 def verify_cursors(cursor: Session, job_ids: Sequence[int]) -> dict[int, Standing]:
     """Where locked cursors stand, by job."""
     cursor.execute(sql("verify_cursors"), {"job_ids": list(job_ids)}, prepare=_few(job_ids))

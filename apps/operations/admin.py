@@ -13,7 +13,7 @@ from apps.jobs.admin import JobAdmin
 from apps.jobs.models import Job
 from apps.operations.pages import PERMISSION
 
-MAX_SELECTED = 500  # jobs; their ids travel in the address
+MAX_SELECTED = 200  # jobs; their ids travel in the address
 
 
 @admin.register(Job)

@@ -5,9 +5,10 @@ from typing import Any
 
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from apps.tenants.models import ApiKey, Membership, Role, Tenant
+from apps.tenants.models import ApiKey, Membership, Role, Scope, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Member:
     tenant: Tenant
     role: Role
     actor: str
+    scopes: frozenset[str] = frozenset()
     is_authenticated: bool = True
 
     @property
@@ -36,6 +38,11 @@ class Member:
     def sees_tenant(self) -> bool:
         """Admins and owners see the tenant's objects; the others their own."""
         return self.role.rank >= Role.ADMIN.rank
+
+    def may_use(self, method: str | None) -> bool:
+        """Whether the key's scopes cover the method; a session and a key without scopes may use all."""
+        needed = Scope.READ if method in SAFE_METHODS else Scope.WRITE
+        return not self.scopes or needed in self.scopes
 
     @property
     def can_write(self) -> bool:
@@ -59,10 +66,12 @@ class ApiKeyAuthentication(BaseAuthentication):
         tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
         if key.tenant_id != tenant.pk:
             raise PermissionDenied("This API key belongs to another tenant than this host.")
-        membership = Membership.objects.get(pk=key.membership_id, tenant=tenant)
+        membership = Membership.objects.select_related("account").get(pk=key.membership_id, tenant=tenant)
+        if not membership.account.is_active:
+            raise AuthenticationFailed("The account of this API key is switched off.")
         role = Role(key.role).weaker_of(Role(membership.role))
         actor = f"{membership.user_id} (key {key.prefix})"
-        return Member(membership, tenant, role, actor), key
+        return Member(membership, tenant, role, actor, frozenset(key.scopes)), key
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="scheduler"'

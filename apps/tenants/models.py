@@ -30,6 +30,13 @@ class Role(models.TextChoices):
         return min(self, other, key=lambda role: role.rank)
 
 
+class Scope(models.TextChoices):
+    """What a key may be used for. A key without scopes may be used for all that its role may do."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 class User(AbstractUser):
     """A person who signs in: on-call staff (`is_staff`) or a member of tenants."""
 

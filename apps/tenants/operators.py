@@ -78,7 +78,7 @@ class OperatorsAdmin(ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()
+        term = search_term.replace("\0", "").strip()
         if not term:
             return queryset, False
         found = Q(pk__in=[])

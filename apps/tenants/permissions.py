@@ -1,4 +1,4 @@
-"""What a role may do. Object rules (own objects, the tenant's objects) are in the views' selectors."""
+"""What a role and the scopes of a key may do. Object rules (own objects, the tenant's) are in the views' selectors."""
 
 from typing import Any
 
@@ -9,28 +9,31 @@ from apps.tenants.authentication import Member
 
 
 class IsMember(BasePermission):
-    """Any member may read; viewers may do nothing else."""
+    """Any member may read; viewers may do nothing else. Nobody may do what the key's scopes leave out."""
 
-    message = "Your role may read here, but not change anything."
+    message = "Your role, or the scope of your key, does not allow this here."
 
     def has_permission(self, request: Request, view: Any) -> bool:
         member = request.user
-        if not isinstance(member, Member):
+        if not isinstance(member, Member) or not member.may_use(request.method):
             return False
-        return request.method in SAFE_METHODS or member.can_write
+        return self.role_allows(member, request.method)
+
+    def role_allows(self, member: Member, method: str | None) -> bool:
+        return method in SAFE_METHODS or member.can_write
 
 
 class CanWrite(IsMember):
     """Member and above, for reads too."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return isinstance(request.user, Member) and request.user.can_write
+    def role_allows(self, member: Member, method: str | None) -> bool:
+        return member.can_write
 
 
-class IsAdmin(BasePermission):
+class IsAdmin(IsMember):
     """Admins and owners."""
 
-    message = "This is for the tenant's admins and owners."
+    message = "This is for the tenant's admins and owners, and for keys whose scopes allow it."
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return isinstance(request.user, Member) and request.user.sees_tenant
+    def role_allows(self, member: Member, method: str | None) -> bool:
+        return member.sees_tenant

@@ -7,11 +7,24 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.tenants import keys, provisioning
 from apps.tenants.context import all_tenants_scope
-from apps.tenants.models import ApiKey, AuditEntry, Domain, Membership, Plan, Role, Tenant, User, UserIdentity
+from apps.tenants.identity import as_integer
+from apps.tenants.models import (
+    ApiKey,
+    AuditEntry,
+    Domain,
+    Membership,
+    Plan,
+    Role,
+    Scope,
+    Tenant,
+    User,
+    UserIdentity,
+)
 
 _SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_]{1,49}")
 _RESERVED = frozenset({"public", "information_schema", "api", "admin", "www"})
@@ -108,6 +121,7 @@ def member_create(
         taken = Membership.objects.filter(tenant=tenant)
         if taken.filter(account=account).exists() or taken.filter(user_id=canonical).exists():
             raise Refused(f"{username!r} ({canonical!r}) is a member of {tenant.schema_name!r} already.")
+        _refuse_anothers_number(tenant, canonical, legacy_user_id)
         membership = Membership.objects.create(
             tenant=tenant, account=account, role=role, user_id=canonical, legacy_user_id=legacy_user_id
         )
@@ -126,6 +140,15 @@ def member_create(
     return membership
 
 
+def _refuse_anothers_number(tenant: Tenant, canonical: str, legacy_user_id: int | None) -> None:
+    """A number and its text are one user: whoever is called "7" would see what is user 7's."""
+    claimed = {number for number in (as_integer(canonical), legacy_user_id) if number is not None}
+    members = Q(legacy_user_id__in=claimed) | Q(user_id__in=[str(number) for number in claimed])
+    mapped = UserIdentity.objects.filter(tenant=tenant, legacy_user_id__in=claimed).exclude(user_id=canonical)
+    if Membership.objects.filter(members, tenant=tenant).exists() or mapped.exists():
+        raise Refused(f"{canonical!r} or its number names another user of {tenant.schema_name!r}.")
+
+
 def api_key_create(
     *,
     membership: Membership,
@@ -137,8 +160,10 @@ def api_key_create(
 ) -> tuple[ApiKey, str]:
     """A key of `membership` and its text, which nobody can learn again.
 
-    `role` may be weaker than the member's, never stronger: raises `Refused`.
+    `role` may be weaker than the member's, never stronger, and `scopes` are of `Scope`: raises `Refused`.
     """
+    if unknown := sorted(set(scopes) - set(Scope.values)):
+        raise Refused(f"{unknown[0]!r} is no scope; use {' or '.join(Scope.values)}.")
     wanted = Role(role or membership.role)
     if wanted.rank > Role(membership.role).rank:
         raise Refused(f"A key of a {membership.role} cannot have the role {wanted}.")

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.db.models import Q
@@ -80,7 +81,7 @@ def tenant_endpoint_set(*, tenant: Tenant, url: str, secret: str | None = None, 
             tenant=tenant,
             object_type="endpoint",
             object_id="default",
-            data={"url": url, "rotated": bool(known) and newest != known[0]},
+            data={"host": urlsplit(url).hostname, "rotated": bool(known) and newest != known[0]},
         )
     return newest
 

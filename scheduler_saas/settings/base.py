@@ -1,6 +1,7 @@
 """Settings shared by every environment. Every variable read here is documented in `.env.example`."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import environ
@@ -16,12 +17,12 @@ SECRET_KEY = env("SECRET_KEY", default="")
 
 # Hosts. A request is answered by what its host is: the operators' (admin), the API host (the key names the tenant),
 # or a tenant's own domain. Tenant domains are rows, so ALLOWED_HOSTS is open and the tenant middleware decides.
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
-PUBLIC_HOSTS = env.list("PUBLIC_HOSTS", default=["localhost", "127.0.0.1"])
-API_HOSTS = env.list("API_HOSTS", default=["api.localhost"])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", cast=str.strip, default=["*"])
+PUBLIC_HOSTS = env.list("PUBLIC_HOSTS", cast=str.strip, default=["localhost", "127.0.0.1"])
+API_HOSTS = env.list("API_HOSTS", cast=str.strip, default=["api.localhost"])
 # A tenant made without a domain gets <its name>.<this>.
 TENANT_DOMAIN_SUFFIX = env("TENANT_DOMAIN_SUFFIX", default="localhost")
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", cast=str.strip, default=[])
 
 SHARED_APPS = [
     "scheduler_saas",  # before django_tenants: its migrate command takes precedence
@@ -103,8 +104,6 @@ DATABASES = {
 # A direct route to the primary for the leader where DATABASE_URL leads through a pooler.
 LEADER_DATABASE_URL = env("LEADER_DATABASE_URL", default="")
 
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://scheduler")}
-
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
@@ -167,11 +166,11 @@ UNFOLD = {
 }
 
 # Keys that encrypt tenants' content at rest, newest first; each tenant's key is derived from these.
-VAULT_KEYS = env.list("VAULT_KEYS", default=[])
+VAULT_KEYS = env.list("VAULT_KEYS", cast=str.strip, default=[])
 
 # Outbound requests: only globally routable addresses, unless the operator lists the network here.
-EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", default=[])
-EGRESS_REFUSED_NETWORKS = env.list("EGRESS_REFUSED_NETWORKS", default=[])
+EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", cast=str.strip, default=[])
+EGRESS_REFUSED_NETWORKS = env.list("EGRESS_REFUSED_NETWORKS", cast=str.strip, default=[])
 EGRESS_ALLOWED_PORTS = env.list("EGRESS_ALLOWED_PORTS", cast=int, default=[80, 443, 8080, 8443])
 
 # The scheduler. All values in seconds.
@@ -190,7 +189,9 @@ WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=100)  # executions at
 WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)  # for plain functions
 WORKER_POLL = env.float("WORKER_POLL", default=1.0)
 WORKER_DRAIN = env.float("WORKER_DRAIN", default=20.0)
-TASK_MODULES = env.list("TASK_MODULES", default=[])  # modules that register tasks, beside the apps' own
+TASK_MODULES = env.list(
+    "TASK_MODULES", cast=str.strip, default=[]
+)  # modules that register tasks, beside the apps' own
 
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOGGING = {
@@ -201,3 +202,6 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {"axes": {"level": "WARNING"}},
 }
+
+for _cidr in (*EGRESS_ALLOWED_NETWORKS, *EGRESS_REFUSED_NETWORKS):
+    ip_network(_cidr)  # a mistyped network stops the process, and not some later request

@@ -8,4 +8,6 @@ DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = base.SECRET_KEY or "development-only-not-a-secret"
 VAULT_KEYS = base.VAULT_KEYS or ["development-only-not-a-secret"]
 # The demo's receiver and a developer's own services live on loopback.
-EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"])
+EGRESS_ALLOWED_NETWORKS = env.list(
+    "EGRESS_ALLOWED_NETWORKS", cast=str.strip, default=["127.0.0.0/8", "::1/128"]
+)

@@ -4,7 +4,7 @@ from scheduler_saas.settings.base import *  # noqa: F403
 from scheduler_saas.settings.base import env
 
 SECRET_KEY = env("SECRET_KEY")
-VAULT_KEYS = env.list("VAULT_KEYS")
+VAULT_KEYS = env.list("VAULT_KEYS", cast=str.strip)
 if not SECRET_KEY or not VAULT_KEYS:
     raise ValueError("SECRET_KEY and VAULT_KEYS must not be empty in production")
 if not env("DATABASE_URL"):

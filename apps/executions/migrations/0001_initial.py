@@ -304,6 +304,9 @@ class Migration(migrations.Migration):
                         name="execution_to_claim",
                     ),
                     models.Index(
+                        condition=models.Q(("state", "pending")), fields=["run_at"], name="execution_next_due"
+                    ),
+                    models.Index(
                         condition=models.Q(("state", "leased")),
                         fields=["lease_expires_at"],
                         name="execution_to_reap",

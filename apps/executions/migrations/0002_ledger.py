@@ -69,7 +69,8 @@ CREATE TABLE executions_attempt (
 
 # The one function that makes partitions. Each gets row security, forced, and no policy: a partition asked for by name
 # ignores its parent's policy and must therefore show nothing. A day whose rows already lie in the default partition is
-# left there. Returns how many partitions it made.
+# left there. Returns how many partitions it made. Parents are taken in the order in which completions lock them, or the
+# two would deadlock.
 CREATE_PARTITIONS = """
 CREATE FUNCTION executions_secure_partition(partition text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -83,7 +84,7 @@ DECLARE
     day date;
     made integer := 0;
 BEGIN
-    FOREACH parent IN ARRAY ARRAY['executions_executionlog', 'executions_executionoutput', 'executions_attempt'] LOOP
+    FOREACH parent IN ARRAY ARRAY['executions_attempt', 'executions_executionlog', 'executions_executionoutput'] LOOP
         FOR day IN SELECT generate_series(first_day, last_day, interval '1 day')::date LOOP
             partition := parent || '_' || to_char(day, 'YYYYMMDD');
             CONTINUE WHEN to_regclass('public.' || partition) IS NOT NULL;
@@ -106,7 +107,7 @@ DO $$
 DECLARE
     parent text;
 BEGIN
-    FOREACH parent IN ARRAY ARRAY['executions_executionlog', 'executions_executionoutput', 'executions_attempt'] LOOP
+    FOREACH parent IN ARRAY ARRAY['executions_attempt', 'executions_executionlog', 'executions_executionoutput'] LOOP
         EXECUTE format('CREATE TABLE public.%I PARTITION OF public.%I DEFAULT', parent || '_default', parent);
         PERFORM executions_secure_partition(parent || '_default');
     END LOOP;

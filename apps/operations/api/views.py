@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from apps.jobs.api.body import json_object
 from apps.operations import services
 from apps.operations.api.schema import ReconcileBody, ReconcileReportShape
 from apps.operations.reconcilers import RECONCILERS
@@ -38,7 +39,7 @@ class ReconcileViewSet(ViewSet):
         """Find drift of one kind in the tenant and repair it, with a reason; a dry run only shows it."""
         if kind not in RECONCILERS:
             raise Http404
-        body = ReconcileBody(data=request.data)
+        body = ReconcileBody(data=json_object(request))
         body.is_valid(raise_exception=True)
         asked: dict[str, Any] = body.validated_data
         member = cast(Member, request.user)

@@ -42,6 +42,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     return response
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """A request that Django refuses before any view sees it (`handler400` of tenants' hosts)."""
+    return JsonResponse(
+        {"detail": "The request is malformed or too large."}, status=status.HTTP_400_BAD_REQUEST
+    )
+
+
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """A path that no view answers (`handler404` of tenants' hosts)."""
     return JsonResponse({"detail": "There is nothing at this path."}, status=status.HTTP_404_NOT_FOUND)

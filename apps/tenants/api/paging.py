@@ -7,7 +7,7 @@ meanwhile move nothing.
 import base64
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -92,11 +92,15 @@ def _value(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         return value
     if isinstance(value, str) and "\0" not in value:
+        value.encode()  # half a surrogate pair is a ValueError, here and not in the driver
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
             return value
-        return moment if moment.tzinfo else value
+        try:
+            return moment.astimezone(UTC) if moment.tzinfo else value
+        except OverflowError:
+            raise ValueError from None
     raise ValueError
 
 

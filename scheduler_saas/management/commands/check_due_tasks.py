@@ -15,8 +15,9 @@ class Command(BaseCommand):
     help = 'Try for the lock once: run what is due as leader and print the counts, or print "standby".'
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from scheduler_saas.processes import leader_steps
+        from scheduler_saas.processes import leader_steps, refuse_unsound_database
 
+        refuse_unsound_database(self)
         try:
             counts = check_once(leader_steps())
         except UnfitServer as error:

@@ -22,8 +22,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from scheduler_saas.processes import leader_steps
+        from scheduler_saas.processes import leader_steps, wait_for_sound_database
 
+        wait_for_sound_database(self)
         replica = Replica(leader_steps(), name=options["replica"])
 
         def stop(signum: int, frame: FrameType | None) -> None:

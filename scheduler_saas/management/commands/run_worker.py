@@ -23,6 +23,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        from scheduler_saas.processes import wait_for_sound_database
+
+        wait_for_sound_database(self)
         limits = Limits.from_settings()
         if options["concurrency"]:
             limits = replace(limits, concurrency=options["concurrency"])

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apps.tenants import services
 from apps.tenants.arguments import ACTOR, tenant_argument
 from apps.tenants.context import tenant_scope
-from apps.tenants.models import Membership, Role
+from apps.tenants.models import Membership, Role, Scope
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("user_id", help="the member's canonical user id")
         parser.add_argument("--name", default="command line")
         parser.add_argument("--role", choices=Role.values, help="weaker than the member's, if wanted")
-        parser.add_argument("--scope", action="append", default=[])
+        parser.add_argument("--scope", action="append", default=[], choices=Scope.values, help="default: all")
         parser.add_argument("--days", type=int, help="how long it is valid (default: until revoked)")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -23,6 +23,10 @@ class Command(BaseCommand):
         url = options["url"]
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise CommandError("The endpoint must be an http or https URL.")
+        if urlsplit(url).username is not None:
+            raise CommandError(
+                "The endpoint's URL must not hold a user name or password: requests are signed instead."
+            )
         secret = options["secret"]
         if secret is not None and not re.fullmatch(r"whsec_[A-Za-z0-9+/=]{32,88}", secret):
             raise CommandError("A secret is `whsec_` and 24 to 64 bytes in base64.")
