@@ -58,7 +58,7 @@ def test_nobody_becomes_another_user_by_taking_their_number(db, acme):
         ("UTF-8", 200),
     ],
 )
-def test_only_utf_8_is_read(charset, status):
+def test_only_utf_8_is_read(db, charset, status):
     environ = RequestFactory()._base_environ(
         PATH_INFO="/healthz",
         QUERY_STRING="limit=5",
