@@ -6,6 +6,7 @@ urlpatterns = [
     path("api/scheduler/", include("apps.jobs.urls")),
     path("api/scheduler/", include("apps.dashboard.urls")),
     path("api/scheduler/", include("apps.operations.urls")),
+    path("api/scheduler/", include("apps.tenants.urls")),
 ]
 handler400 = "apps.tenants.api.errors.bad_request"
 handler404 = "apps.tenants.api.errors.not_found"

@@ -128,7 +128,12 @@ def _empty(tenants: dict[str, Any]) -> None:
         )
         tables = [name for (name,) in cursor.fetchall() if name not in _KEPT]
         schemas = [tenants["acme"].schema_name, tenants["bravo"].schema_name]
-        vault = [f'"{schema}".{table}' for schema in schemas for table in _VAULT]
+        cursor.execute(
+            "SELECT schemaname, tablename FROM pg_tables"
+            " WHERE schemaname = ANY(%s) AND tablename <> 'django_migrations'",
+            [schemas],
+        )
+        vault = [f'"{schema}".{table}' for schema, table in cursor.fetchall()]
         cursor.execute(f"TRUNCATE {', '.join([*tables, *vault])}")
         wrapper.migrating = True
         try:
@@ -149,7 +154,7 @@ def _empty(tenants: dict[str, Any]) -> None:
             cursor.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
 
 
-_VAULT = ("vault_jobcontent", "vault_secret", "vault_endpoint")
+_VAULT = ("vault_jobcontent", "vault_secret", "vault_endpoint", "vault_connection")
 
 
 class Cast:

@@ -16,6 +16,7 @@ class PlanFactory(factory.Factory):
     name = factory.Sequence(lambda n: f"plan-{n}")
     max_jobs = 20_000
     min_interval_seconds = 1
+    requests_per_minute = 0
     allowed_tasks = ("*",)
 
     @classmethod

@@ -8,9 +8,9 @@ from django.db import connection
 
 from apps.tenants import keys, provisioning, selectors, services
 from apps.tenants.context import all_tenants_scope, tenant_scope
+from apps.tenants.crypto import CannotOpen, open_sealed, seal
 from apps.tenants.models import ApiKey, AuditEntry, Membership, Tenant, User, UserIdentity
 from apps.vault import services as vault
-from apps.vault.crypto import CannotOpen, open_sealed, seal
 from apps.vault.models import Endpoint, JobContent
 from tests.factories import TenantFactory, key_of
 

@@ -45,7 +45,7 @@ def finished_logs(tenant: Tenant, rows: Sequence[ExecutionLog]) -> list[dict[str
     outputs = selectors.outputs_of(tenant, rows)
     jobs = selectors.jobs_by_id(tenant, [row.job_id for row in rows])
     return [
-        _finished(row, jobs.get(row.job_id), user_id, outputs.get(row.pk, {}))
+        _finished(row, jobs.get(row.job_id or 0), user_id, outputs.get(row.pk, {}))
         for row, user_id in zip(rows, _users(tenant, rows), strict=True)
     ]
 

@@ -97,6 +97,7 @@ class Execution(Owned):
 class ExecutionLog(Owned):
     """The ledger: one row per finished execution. No customer content; that is in `ExecutionOutput`."""
 
+    job_id = models.BigIntegerField(null=True)  # type: ignore[assignment]  # null: imported, of no job here
     status = models.CharField(max_length=10, choices=Outcome)
     error_message = models.CharField(max_length=500, null=True)  # noqa: DJ001 - our sentence, never the customer's text
     attempts = models.SmallIntegerField()
@@ -250,3 +251,27 @@ class TenantTotals(TenantRow):
 
     def __str__(self) -> str:
         return f"totals of tenant {self.tenant_id}"
+
+
+class ImportRun(TenantRow):
+    """How far the import of one file got. Moved in the transaction of each batch, so that it can be resumed."""
+
+    digest = models.CharField(max_length=64)  # SHA-256 of the file
+    size = models.BigIntegerField()  # bytes
+    file_name = models.CharField(max_length=500)
+    offset = models.BigIntegerField(db_default=0)  # bytes that are done
+    lines = models.BigIntegerField(db_default=0)
+    accepted = models.BigIntegerField(db_default=0)
+    rejected = models.BigIntegerField(db_default=0)
+    rejects_offset = models.BigIntegerField(db_default=0)  # bytes of the rejects file that are certain
+    started_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "digest", "size"], name="import_once_per_file")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_name}: {self.accepted} accepted, {self.rejected} rejected"

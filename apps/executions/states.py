@@ -27,12 +27,15 @@ class AttemptOutcome(models.TextChoices):
 
 
 class Kind(models.TextChoices):
-    """Why an execution exists. A tick of the schedule is unique by (job, scheduled_for); the others are not ticks."""
+    """Why an execution exists. A tick of the schedule is unique by (job, scheduled_for); the others are not ticks.
+    An imported one ran in another system, before this one knew of it.
+    """
 
     SCHEDULED = "scheduled"
     MANUAL = "manual"
     RETRY = "retry"
     BACKFILL = "backfill"
+    IMPORTED = "imported"
 
 
 class SkipReason(models.TextChoices):

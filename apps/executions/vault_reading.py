@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
@@ -14,9 +13,9 @@ from django.db import InterfaceError, OperationalError, connection
 
 from apps.executions.targets.context import EndpointContent
 from apps.tenants.context import all_tenants_scope, tenant_scope
+from apps.tenants.crypto import CannotOpen
 from apps.tenants.models import Tenant
 from apps.vault import services as vault
-from apps.vault.crypto import CannotOpen
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,14 +86,7 @@ def _opened(get: Callable[[], T | None], tenant: Tenant, what: str) -> T | None:
 
 
 def _open_contents(keys: list[Key]) -> dict[Key, tuple[dict[str, Any], int]]:
-    try:
-        contents = vault.contents_get([(key.job_id, key.version) for key in keys])
-    except CannotOpen:
-        # One of them; the others must not fail with it.
-        contents = {}
-        for key in keys:
-            with suppress(CannotOpen):
-                contents |= vault.contents_get([(key.job_id, key.version)])
+    contents = vault.contents_get((key.job_id, key.version) for key in keys)
     found = {key: contents.get((key.job_id, key.version)) for key in keys}
     return {key: (content, len(json.dumps(content))) for key, content in found.items() if content is not None}
 

@@ -3,10 +3,12 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Coalesce, Now
 
 from apps.executions.states import Outcome
 from apps.jobs.states import DstGap, DstOverlap, Misfire, Overlap, Switch, Trigger
+
+PLATFORM_CATEGORY = "platform_insights"  # the monitoring jobs of connected platforms
 
 
 class Job(models.Model):
@@ -63,6 +65,13 @@ class Job(models.Model):
                 fields=["tenant", "external_key"],
                 condition=models.Q(deleted_at=None),
                 name="job_one_per_external_key",
+            ),
+            models.UniqueConstraint(
+                "tenant",
+                Coalesce("user_id", Cast("legacy_user_id", models.CharField())),
+                "platform",
+                condition=models.Q(task_category=PLATFORM_CATEGORY, deleted_at=None),
+                name="job_one_per_connected_platform",
             ),
         ]
         indexes: ClassVar = [

@@ -49,6 +49,9 @@ class Plan(models.Model):
     min_interval_seconds = models.PositiveIntegerField(default=60, validators=[MinValueValidator(1)])
     max_timeout_seconds = models.PositiveIntegerField(default=3600)
     retention_days = models.PositiveIntegerField(default=30)
+    requests_per_minute = models.PositiveIntegerField(
+        default=600
+    )  # of each key and each account; 0: no limit
     allowed_tasks = ArrayField(models.CharField(max_length=200), default=list, blank=True)
 
     def __str__(self) -> str:
@@ -158,3 +161,26 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.object_type} {self.object_id}"
+
+
+class IdempotentRequest(models.Model):
+    """A POST that was done under a key of its caller's choosing, and the answer (`tenants.idempotency`)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    sealed = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "membership", "key"], name="idempotent_once_per_key")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["tenant", "created_at"], name="idempotent_to_prune"),
+            models.Index(fields=["membership"], name="idempotent_of_member"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} of membership {self.membership.pk}"

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Coalesce, Now
 
 
 class JobContent(models.Model):
@@ -45,3 +45,29 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.url}"
+
+
+class Connection(models.Model):
+    """A platform that a member has connected. Its credentials go in and are never shown again."""
+
+    user_id = models.CharField(max_length=200, null=True)  # noqa: DJ001 - null: an old row knows only the integer
+    legacy_user_id = models.BigIntegerField(null=True)
+    platform = models.CharField(max_length=50)
+    label = models.CharField(max_length=200, blank=True)
+    settings = models.JSONField(default=dict, blank=True)
+    sealed = models.BinaryField(null=True)
+    credentials_updated_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                Coalesce("user_id", Cast("legacy_user_id", models.CharField())),
+                "platform",
+                name="connection_one_per_platform",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform} of {self.user_id or self.legacy_user_id}"

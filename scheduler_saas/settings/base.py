@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "scheduler_saas.middleware.ProbeMiddleware",
+    "scheduler_saas.rate_limits.RefusedCallersMiddleware",
     "scheduler_saas.middleware.TenantMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -73,6 +74,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "scheduler_saas.rate_limits.RateLimitMiddleware",  # after authentication, outside the READ ONLY transaction
     "scheduler_saas.middleware.ReadOnlyMiddleware",  # last: it runs the view of a GET in a READ ONLY transaction
 ]
 
@@ -103,6 +105,12 @@ DATABASES = {
 }
 # A direct route to the primary for the leader where DATABASE_URL leads through a pooler.
 LEADER_DATABASE_URL = env("LEADER_DATABASE_URL", default="")
+
+# Where requests are counted (a URL of the `limits` library): in each process, or in a Redis that all of them share.
+CACHE_URL = env("CACHE_URL", default="memory://")
+ANONYMOUS_REQUESTS_PER_MINUTE = env.int(
+    "ANONYMOUS_REQUESTS_PER_MINUTE", default=60
+)  # by address; 0: no limit
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -1,4 +1,4 @@
-"""One row in every shared table for a tenant, with a canary in every text column a customer can fill."""
+"""One row in every table for a tenant, with a canary in every text column; `tests.isolation.columns` checks that."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from apps.executions.models import (
     Execution,
     ExecutionLog,
     ExecutionOutput,
+    ImportRun,
     OutcomeNote,
     Skip,
     TenantTotals,
@@ -19,8 +20,11 @@ from apps.executions.states import Kind, Outcome, SkipReason, State
 from apps.jobs.models import Cursor, Job
 from apps.leadership.models import SchedulerEvent
 from apps.tenants.context import all_tenants_scope, tenant_scope
-from apps.tenants.models import AuditEntry, Membership, UserIdentity
-from apps.vault.services import content_put
+from apps.tenants.crypto import seal
+from apps.tenants.models import ApiKey, AuditEntry, IdempotentRequest, Membership, UserIdentity
+from apps.vault.labels import connection_label
+from apps.vault.models import Connection
+from apps.vault.services import content_put, endpoint_put, secret_put
 
 
 def canary(tenant: Any) -> str:
@@ -28,10 +32,23 @@ def canary(tenant: Any) -> str:
     return f"canary-of-{tenant.schema_name}-7f3a"
 
 
-def seed(tenant: Any, owner: Membership) -> dict[str, int]:
-    """A row in every table under row security. Returns the ids that tests try from the other side."""
+def confidential(tenant: Any) -> str:
+    """The canary in what only the tenant may see, not even those on call: payloads, outputs, credentials."""
+    return f"{canary(tenant)}-in-confidence"
+
+
+def seed(tenant: Any, owner: Membership) -> dict[str, Any]:
+    """A row in every table under row security and in the vault. Returns the ids that tests try from the other side."""
     text = canary(tenant)
     at = datetime.now(UTC).replace(microsecond=0)
+    with all_tenants_scope():
+        ids = _shared_rows(tenant, owner, text, at)
+    with tenant_scope(tenant):
+        _vault_rows(tenant, owner, ids, at)
+    return ids
+
+
+def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dict[str, Any]:
     owned = {
         "job_name": text,
         "user_id": owner.user_id,
@@ -39,78 +56,141 @@ def seed(tenant: Any, owner: Membership) -> dict[str, int]:
         "scheduled_for": at,
         "run_at": at,
         "task_type": text,
-        "target": "http_check",
+        "target": text,
+        "worker": text,
     }
-    with all_tenants_scope():
-        job = Job.objects.create(
-            tenant=tenant,
-            name=text,
-            user_id=owner.user_id,
-            trigger_type="manual",
-            target="http_check",
-            task_type=text,
-        )
-        Cursor.objects.create(job=job, tenant=tenant, failure_reason=text)
-        UserIdentity.objects.create(tenant=tenant, legacy_user_id=900 + tenant.pk, user_id=text)
-        AuditEntry.objects.create(tenant=tenant, actor=text, action="seed", reason=text)
-        SchedulerEvent.objects.create(
-            tenant=tenant, event_type="job_failed", job_id=job.pk, error_message=text
-        )
-        live = Execution.objects.create(
-            tenant=tenant,
-            job_id=job.pk,
-            state=State.PENDING,
-            content_version=1,
-            timeout_seconds=60,
-            max_attempts=1,
-            retry_delay_seconds=10,
-            retry_max_delay_seconds=60,
-            **{**owned, "run_at": datetime(2999, 1, 1, tzinfo=UTC)},
-        )
-        done_id = 1_000_000 + live.pk
-        ExecutionLog.objects.create(
-            id=done_id,
-            tenant=tenant,
-            job_id=job.pk,
-            status=Outcome.FAILED,
-            error_message=text,
-            attempts=1,
-            finished_at=at,
-            created_at=at,
-            **owned,
-        )
-        Attempt.objects.create(
-            tenant=tenant,
-            execution_id=done_id,
-            scheduled_for=at,
-            attempt=1,
-            worker="w",
-            lease_token=uuid4(),
-            finished_at=at,
-            outcome="failed",
-            error_message=text,
-        )
-        Skip.objects.create(
-            tenant=tenant, job_id=job.pk, first=at, last=at, count=1, reason=SkipReason.MISFIRE, detail=text
-        )
-        cell = {"user_key": text, "task_type": text, "status": "failed", "hour": at, "n": 1}
-        Delta.objects.create(tenant=tenant, **cell)
-        Counter.objects.create(tenant=tenant, **cell)
-        OutcomeNote.objects.create(
-            tenant=tenant,
-            job_id=job.pk,
-            execution_id=done_id,
-            status=Outcome.FAILED,
-            error_message=text,
-            finished_at=at,
-            successes=0,
-            failures=1,
-            trailing_failures=1,
-        )
-        TenantTotals.objects.create(tenant=tenant, check_cycles=1)
-    with tenant_scope(tenant):
-        content_put(job_id=job.pk, version=1, content={"url": "https://example.com/", "headers": {"x": text}})
-        ExecutionOutput.objects.create(
-            execution_id=done_id, tenant=tenant, scheduled_for=at, result={"said": text}, error_text=text
-        )
-    return {"job": job.pk, "execution": live.pk, "log": done_id}
+    job = Job.objects.create(
+        tenant=tenant,
+        name=text,
+        external_key=text,
+        user_id=owner.user_id,
+        trigger_type="manual",
+        target="http_check",
+        task_type=text,
+        task_category=text,
+        platform=text,
+        website_url=f"https://example.com/{text}",
+        pause_reason=text,
+    )
+    Cursor.objects.create(
+        job=job,
+        tenant=tenant,
+        failure_reason=text,
+        quarantine_reason=text,
+        cool_off_until=datetime(2999, 1, 1, tzinfo=UTC),
+    )
+    UserIdentity.objects.create(tenant=tenant, legacy_user_id=900 + tenant.pk, user_id=text)
+    AuditEntry.objects.create(
+        tenant=tenant,
+        actor=text,
+        action=text,
+        object_type=text,
+        object_id=text,
+        reason=text,
+        data={"said": text},
+    )
+    key = ApiKey.objects.create(
+        tenant=tenant,
+        membership=owner,
+        name=text,
+        prefix=f"seed{tenant.pk}",
+        secret_hash="",
+        role=owner.role,
+        scopes=[text],
+    )
+    IdempotentRequest.objects.create(
+        tenant=tenant,
+        membership=owner,
+        key=text,
+        fingerprint=text,
+        sealed=seal(tenant.schema_name, "answer", {"said": confidential(tenant)}),
+    )
+    SchedulerEvent.objects.create(
+        tenant=tenant,
+        event_type="job_failed",
+        job_id=job.pk,
+        job_type=text,
+        user_id=owner.user_id,
+        error_message=text,
+        event_data={"said": text},
+        tasks_by_type={text: 1},
+    )
+    live = Execution.objects.create(
+        tenant=tenant,
+        job_id=job.pk,
+        state=State.PENDING,
+        content_version=1,
+        timeout_seconds=60,
+        max_attempts=1,
+        retry_delay_seconds=10,
+        retry_max_delay_seconds=60,
+        **{**owned, "run_at": datetime(2999, 1, 1, tzinfo=UTC)},
+    )
+    done_id = 1_000_000 + live.pk
+    ExecutionLog.objects.create(
+        id=done_id,
+        tenant=tenant,
+        job_id=job.pk,
+        status=Outcome.FAILED,
+        error_message=text,
+        attempts=1,
+        finished_at=at,
+        created_at=at,
+        **owned,
+    )
+    Attempt.objects.create(
+        tenant=tenant,
+        execution_id=done_id,
+        scheduled_for=at,
+        attempt=1,
+        worker=text,
+        lease_token=uuid4(),
+        finished_at=at,
+        outcome="failed",
+        error_message=text,
+    )
+    Skip.objects.create(
+        tenant=tenant, job_id=job.pk, first=at, last=at, count=1, reason=SkipReason.MISFIRE, detail=text
+    )
+    cell = {"user_key": owner.user_id, "task_type": text, "status": "failed", "hour": at, "n": 1}
+    Delta.objects.create(tenant=tenant, **cell)
+    Counter.objects.create(tenant=tenant, **{**cell, "user_key": text, "n": 0})
+    OutcomeNote.objects.create(
+        tenant=tenant,
+        job_id=job.pk,
+        execution_id=done_id,
+        status=Outcome.FAILED,
+        error_message=text,
+        finished_at=at,
+        successes=0,
+        failures=1,
+        trailing_failures=1,
+    )
+    TenantTotals.objects.create(tenant=tenant, check_cycles=1)
+    ImportRun.objects.create(tenant=tenant, digest=text, size=1, file_name=text)
+    return {
+        "job": job.pk,
+        "execution": live.pk,
+        "log": done_id,
+        "key": key.pk,
+        "user": owner.user_id,
+        "membership": owner.pk,
+    }
+
+
+def _vault_rows(tenant: Any, owner: Membership, ids: dict[str, Any], at: datetime) -> None:
+    text = confidential(tenant)
+    content_put(
+        job_id=ids["job"], version=1, content={"url": "https://example.com/", "headers": {"x": text}}
+    )
+    secret_put(name=text, value=text)
+    endpoint_put(url=f"https://example.com/{text}", signing_secrets=[text], name=text)
+    connection = Connection.objects.create(
+        user_id=owner.user_id, platform="gsc", label=canary(tenant), settings={"said": text}
+    )
+    Connection.objects.filter(pk=connection.pk).update(
+        sealed=seal(tenant.schema_name, connection_label(connection.pk), {"token": text})
+    )
+    ExecutionOutput.objects.create(
+        execution_id=ids["log"], tenant=tenant, scheduled_for=at, result={"said": text}, error_text=text
+    )

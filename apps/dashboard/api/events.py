@@ -7,17 +7,17 @@ from datetime import timedelta
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from apps.dashboard import payloads, selectors
-from apps.dashboard.api.filters import EventQuery, checked, listed_user
+from apps.dashboard.api.filters import EventQuery, checked
 from apps.dashboard.api.shapes import EventListShape
-from apps.jobs.api.access import member_of
-from apps.jobs.api.schema import ErrorShape
+from apps.tenants.api.access import listed_user, member_of
 from apps.tenants.api.paging import envelope
+from apps.tenants.api.schema import ErrorShape
+from apps.tenants.api.views import TenantViewSet
 
 
-class EventHistoryViewSet(ViewSet):
+class EventHistoryViewSet(TenantViewSet):
     @extend_schema(
         operation_id="event_history_list",
         parameters=[EventQuery],

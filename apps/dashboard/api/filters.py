@@ -8,7 +8,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from apps.executions.states import Outcome
-from apps.jobs.api.access import member_of, own_user_id
 from apps.leadership.models import SchedulerEvent
 
 RUNNING, SKIPPED = "running", "skipped"
@@ -58,10 +57,3 @@ def checked(query: type[serializers.Serializer[Any]], request: Request) -> dict[
     serializer = query(data=given)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
-
-
-def listed_user(request: Request, asked: str | None) -> str | None:
-    """Whose rows a list holds; None: everybody's. Another's without the role is PermissionDenied (403)."""
-    member = member_of(request)
-    user_id: str | None = own_user_id(member, asked or (None if member.sees_tenant else member.user_id))
-    return user_id

@@ -6,21 +6,21 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from apps.dashboard import payloads, selectors
-from apps.dashboard.api.filters import MAX_ID, RUNNING, SKIPPED, LogQuery, checked, listed_user
+from apps.dashboard.api.filters import MAX_ID, RUNNING, SKIPPED, LogQuery, checked
 from apps.dashboard.api.shapes import LOG_ID, ExecutionShape, LogListShape, RecentLogListShape
 from apps.executions.models import ExecutionLog
 from apps.executions.selectors import execution_attempts, execution_output
-from apps.jobs.api.access import member_of
-from apps.jobs.api.schema import ErrorShape
+from apps.tenants.api.access import listed_user, member_of
 from apps.tenants.api.paging import envelope
+from apps.tenants.api.schema import ErrorShape
+from apps.tenants.api.views import TenantViewSet
 
 RECENT = 5
 
 
-class ExecutionLogViewSet(ViewSet):
+class ExecutionLogViewSet(TenantViewSet):
     lookup_url_kwarg = "log_id"
     lookup_value_regex = "[^/]+"
 
@@ -82,7 +82,7 @@ class ExecutionLogViewSet(ViewSet):
         return Response(payloads.execution_payload(member.tenant, row, attempts, output))
 
 
-class RecentSchedulerLogViewSet(ViewSet):
+class RecentSchedulerLogViewSet(TenantViewSet):
     @extend_schema(operation_id="recent_scheduler_logs_list", responses={200: RecentLogListShape})
     def list(self, request: Request) -> Response:
         """The latest five events of jobs, in the shape of logs. The list has one page."""

@@ -14,7 +14,7 @@ _EVERYWHERE = {
     "401": "No valid API key or session.",
     "403": "Another tenant's key, a role that may not do this, or another user's object.",
 }
-_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorShape"}}}
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

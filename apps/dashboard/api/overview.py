@@ -12,25 +12,25 @@ from rest_framework import status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.dashboard.api.shapes import DashboardShape, HealthShape, StatusShape
 from apps.dashboard.overview import dashboard_payload
-from apps.jobs.api.access import member_of
 from apps.leadership.selectors import leadership_status
+from apps.tenants.api.access import member_of
+from apps.tenants.api.views import TenantView
 
 OK = "ok"
 _OPERATORS_ONLY = frozenset({"term_id", "replica", "host", "process_id"})
 
 
-class Dashboard(APIView):
+class Dashboard(TenantView):
     @extend_schema(operation_id="dashboard_read", responses={200: DashboardShape})
     def get(self, request: Request) -> Response:
         """The tenant's numbers and up to 100 jobs, the next to run first: the member's, or the tenant's for admins."""
         return Response(dashboard_payload(member_of(request)))
 
 
-class Status(APIView):
+class Status(TenantView):
     @extend_schema(operation_id="status_read", responses={200: StatusShape})
     def get(self, request: Request) -> Response:
         """What answers here, and whether somebody leads. Which machine that is concerns operators alone."""
@@ -44,7 +44,7 @@ class Status(APIView):
         )
 
 
-class Health(APIView):
+class Health(TenantView):
     @extend_schema(operation_id="health_read", responses={200: HealthShape, 503: HealthShape})
     def get(self, request: Request) -> Response:
         """503 unless every check is "ok"; the others say what is wrong."""

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from apps.dashboard.api.filters import LOG_STATUSES
 from apps.executions.states import AttemptOutcome, Kind, SkipReason
 from apps.jobs.api.schema import JobShape
 from apps.leadership.models import SchedulerEvent
+from apps.tenants.api.schema import PageShape, Shape
 
-Shape = serializers.Serializer[Any]
 LOG_ID = OpenApiParameter("log_id", OpenApiTypes.INT64, OpenApiParameter.PATH)
-
-
-@extend_schema_serializer(many=False)  # a list's answer is one page, not an array
-class PageShape(Shape):
-    total_count = serializers.IntegerField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()
-    has_more = serializers.BooleanField()
-    next_cursor = serializers.CharField(allow_null=True)
 
 
 class LogTaskShape(Shape):

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from apps.jobs.api.body import refused
 from apps.jobs.models import Job
 from apps.jobs.payloads import job_payloads
 from apps.jobs.selectors import job_of
 from apps.jobs.specs import JobNotFound, JobRefused, VersionConflict
+from apps.tenants.api.access import member_of
 from apps.tenants.api.errors import InvalidFields, PreconditionFailed
-from apps.tenants.authentication import Member
-from apps.tenants.identity import both_forms
+from apps.tenants.api.views import TenantViewSet
 
 _NOT_YOURS = "This job belongs to another user."
 
 
-class JobAccess(ViewSet):
+class JobAccess(TenantViewSet):
     def handle_exception(self, exc: Exception) -> Response:
         match exc:
             case JobRefused():
@@ -31,10 +30,6 @@ class JobAccess(ViewSet):
             case VersionConflict():
                 exc = PreconditionFailed()
         return super().handle_exception(exc)
-
-
-def member_of(request: Request) -> Member:
-    return cast(Member, request.user)
 
 
 def visible_job(request: Request, job_id: str, *, with_deleted: bool = False) -> Any:
@@ -49,16 +44,6 @@ def visible_job(request: Request, job_id: str, *, with_deleted: bool = False) ->
     if user_id is not None and not job.owned:
         raise PermissionDenied(_NOT_YOURS)
     return job
-
-
-def own_user_id(member: Member, given: Any) -> Any:
-    """The user that a body or a filter names: anybody for those who see the tenant, oneself for the others (403)."""
-    if member.sees_tenant or given == member.user_id or not isinstance(given, str | None):
-        return given
-    mine = both_forms(member.tenant.pk, member.user_id)[0]
-    if given is None or both_forms(member.tenant.pk, given.strip())[0] != mine:
-        raise PermissionDenied("Members act for themselves; this names another user.")
-    return member.user_id
 
 
 def expected_version(request: Request) -> int | None:

@@ -13,13 +13,11 @@ from rest_framework.response import Response
 
 from apps.jobs import services
 from apps.jobs.admission import trigger_columns, trigger_rule
-from apps.jobs.api.access import JobAccess, expected_version, job_response, member_of, visible_job
+from apps.jobs.api.access import JobAccess, expected_version, job_response, visible_job
 from apps.jobs.api.body import BLANK, flat_fields, json_object, only
 from apps.jobs.api.schema import (
     COUNT,
-    IF_MATCH,
     JOB_ID,
-    ErrorShape,
     JobShape,
     NextRunsShape,
     PreviewBodyShape,
@@ -33,8 +31,10 @@ from apps.jobs.recurrence.wording import describe
 from apps.jobs.schedules import database_now, rule_of
 from apps.jobs.selectors import plan_of
 from apps.jobs.specs import JobRefused, changed
+from apps.tenants.api.access import member_of
 from apps.tenants.api.errors import Conflict, InvalidFields
 from apps.tenants.api.paging import integer_param
+from apps.tenants.api.schema import IF_MATCH, ErrorShape
 
 DEFAULT_COUNT, MAX_COUNT = 10, 100
 _REASON = frozenset({"reason"})

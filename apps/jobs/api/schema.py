@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema_serializer, inline_serializer
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from apps.jobs.payloads import TRIGGER_NAMES
 from apps.jobs.states import DstGap, DstOverlap, Misfire, Overlap, Status, Trigger
+from apps.tenants.api.schema import PAGING, PageShape, Shape
 
-Shape = serializers.Serializer[Any]
 ORDERINGS = ("id", "name", "created_at", "updated_at", "next_run_time")
 
 
@@ -79,6 +77,9 @@ class JobShape(Shape):
     timezone = serializers.CharField()
     policies = PoliciesShape()
     payload = serializers.DictField(allow_null=True)
+    payload_error = serializers.CharField(
+        allow_null=True, help_text="Why `payload` is null; null where it is not."
+    )
     version = serializers.IntegerField()
     external_key = serializers.CharField(allow_null=True)
     pause_reason = serializers.CharField(allow_null=True)
@@ -92,17 +93,11 @@ class JobShape(Shape):
     updated_at = serializers.DateTimeField()
 
 
-@extend_schema_serializer(many=False)  # a list's answer is one page, not an array
-class JobListShape(Shape):
+class JobListShape(PageShape):
     jobs = JobShape(many=True)
     total_jobs = serializers.IntegerField()
     recurring_jobs = serializers.IntegerField()
     one_time_jobs = serializers.IntegerField()
-    total_count = serializers.IntegerField()
-    limit = serializers.IntegerField()
-    offset = serializers.IntegerField()
-    has_more = serializers.BooleanField()
-    next_cursor = serializers.CharField(allow_null=True)
 
 
 class ReasonShape(Shape):
@@ -144,20 +139,7 @@ class PreviewShape(Shape):
     next_runs = UpcomingRunShape(many=True)
 
 
-# Not a class: there the field `errors` would stand for the serializer's own attribute.
-ErrorShape = inline_serializer(
-    "JobError", {"detail": serializers.CharField(), "errors": serializers.DictField(required=False)}
-)
-extend_schema_serializer(many=False)(type(ErrorShape))  # of a list, too, it is one object
-
-
 JOB_ID = OpenApiParameter("job_id", OpenApiTypes.STR, OpenApiParameter.PATH)
-IF_MATCH = OpenApiParameter(
-    "If-Match",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="The version you have read; 412 if it is old.",
-)
 COUNT = OpenApiParameter("count", OpenApiTypes.INT, description="1 to 100, 10 where it is left out.")
 LIST_FILTERS = [
     OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values),
@@ -165,7 +147,5 @@ LIST_FILTERS = [
     OpenApiParameter("user_id", OpenApiTypes.STR, description="Members: their own only."),
     OpenApiParameter("search", OpenApiTypes.STR, description="Part of the name."),
     OpenApiParameter("ordering", OpenApiTypes.STR, enum=[*ORDERINGS, *(f"-{name}" for name in ORDERINGS)]),
-    OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 500, 50 where it is left out."),
-    OpenApiParameter("offset", OpenApiTypes.INT),
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="The next_cursor of the page before."),
+    *PAGING,
 ]

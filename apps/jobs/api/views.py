@@ -11,15 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.jobs import services
-from apps.jobs.api.access import expected_version, job_response, member_of, own_user_id, visible_job
+from apps.jobs.api.access import expected_version, job_response, visible_job
 from apps.jobs.api.actions import JobActions
 from apps.jobs.api.body import BLANK, flat_fields, json_object
 from apps.jobs.api.schema import (
-    IF_MATCH,
     JOB_ID,
     LIST_FILTERS,
     ORDERINGS,
-    ErrorShape,
     JobBodyShape,
     JobListShape,
     JobShape,
@@ -28,8 +26,10 @@ from apps.jobs.payloads import job_payloads
 from apps.jobs.selectors import job_counts, jobs_of
 from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, changed
 from apps.jobs.states import Status
+from apps.tenants.api.access import member_of, own_user_id
 from apps.tenants.api.errors import InvalidFields
 from apps.tenants.api.paging import envelope
+from apps.tenants.api.schema import IF_MATCH, ErrorShape
 
 # A replacement that does not mention these leaves them: whose job it is, and where an import found it.
 _KEPT = frozenset({"user_id", "legacy_user_id", "external_key"})

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from apps.jobs.api.body import json_object
 from apps.operations import services
 from apps.operations.api.schema import ReconcileBody, ReconcileReportShape
 from apps.operations.reconcilers import RECONCILERS
+from apps.tenants.api.access import member_of
 from apps.tenants.api.errors import InvalidFields
-from apps.tenants.authentication import Member
+from apps.tenants.api.views import TenantViewSet
 from apps.tenants.permissions import IsAdmin
 from apps.tenants.services import Refused
 
 _KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(RECONCILERS))
 
 
-class ReconcileViewSet(ViewSet):
+class ReconcileViewSet(TenantViewSet):
     """Explicit repair. There is no GET: looking is a dry run."""
 
     permission_classes = [IsAdmin]
@@ -42,7 +42,7 @@ class ReconcileViewSet(ViewSet):
         body = ReconcileBody(data=json_object(request))
         body.is_valid(raise_exception=True)
         asked: dict[str, Any] = body.validated_data
-        member = cast(Member, request.user)
+        member = member_of(request)
         try:
             report = services.reconcile(
                 kinds=[kind],

@@ -109,6 +109,7 @@ class PlanAdmin(OperatorsAdmin):
         "min_interval_seconds",
         "max_timeout_seconds",
         "retention_days",
+        "requests_per_minute",
         "tasks",
     )
     ordering = ("name",)

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.tenants.arguments import ACTOR, tenant_argument
+from apps.tenants.crypto import CannotOpen
+from apps.tenants.services import Refused
 from apps.vault import services
 
 
@@ -15,24 +17,38 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant")
-        parser.add_argument("url")
+        parser.add_argument("url", nargs="?", help="default: where it is delivered now")
         parser.add_argument("--secret", help="a `whsec_` secret to sign with (default: keep, or make one)")
         parser.add_argument("--rotate", action="store_true", help="sign with a new secret and the last one")
+        parser.add_argument(
+            "--end-rotation", action="store_true", help="sign with the newest secret alone from now on"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         url = options["url"]
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise CommandError("The endpoint must be an http or https URL.")
-        if urlsplit(url).username is not None:
-            raise CommandError(
-                "The endpoint's URL must not hold a user name or password: requests are signed instead."
-            )
+        if url is not None:
+            _check(url)
         secret = options["secret"]
         if secret is not None and not re.fullmatch(r"whsec_[A-Za-z0-9+/=]{32,88}", secret):
             raise CommandError("A secret is `whsec_` and 24 to 64 bytes in base64.")
         tenant = tenant_argument(options["tenant"])
         if options["rotate"] and secret is None:
             secret = services.new_signing_secret()
-        current = services.tenant_endpoint_set(tenant=tenant, url=url, secret=secret, actor=ACTOR)
-        self.stderr.write(f"{tenant.schema_name}'s work is delivered to {url}, signed with:")
+        try:
+            current = services.tenant_endpoint_set(
+                tenant=tenant, url=url, secret=secret, end_rotation=options["end_rotation"], actor=ACTOR
+            )
+        except (Refused, CannotOpen) as error:
+            raise CommandError(str(error)) from error
+        where = f"delivered to {url}" if url else "delivered where it was"
+        self.stderr.write(f"{tenant.schema_name}'s work is {where}, signed with:")
         self.stdout.write(current)
+
+
+def _check(url: str) -> None:
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise CommandError("The endpoint must be an http or https URL.")
+    if urlsplit(url).username is not None:
+        raise CommandError(
+            "The endpoint's URL must not hold a user name or password: requests are signed instead."
+        )

@@ -20,12 +20,14 @@ class CannotOpen(ValueError):
 
 
 @lru_cache(maxsize=4096)
-def _cipher(schema_name: str, master_keys: tuple[str, ...]) -> MultiFernet:
-    def derive(master: str) -> Fernet:
-        hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"vault:{schema_name}".encode())
-        return Fernet(base64.urlsafe_b64encode(hkdf.derive(master.encode())))
+def _key(schema_name: str, master: str) -> Fernet:
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"vault:{schema_name}".encode())
+    return Fernet(base64.urlsafe_b64encode(hkdf.derive(master.encode())))
 
-    return MultiFernet([derive(master) for master in master_keys])
+
+@lru_cache(maxsize=4096)
+def _cipher(schema_name: str, master_keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([_key(schema_name, master) for master in master_keys])
 
 
 def seal(schema_name: str, label: str, value: Any) -> bytes:
@@ -43,3 +45,13 @@ def open_sealed(schema_name: str, label: str, sealed: bytes | memoryview) -> Any
     if found != label:
         raise CannotOpen(f"{label} holds what was sealed for another row")
     return value
+
+
+def resealed(schema_name: str, label: str, sealed: bytes | memoryview) -> bytes | None:
+    """The same value under the newest key; None where it is sealed with that one already. Raises `CannotOpen`."""
+    value = open_sealed(schema_name, label, sealed)
+    try:
+        _key(schema_name, settings.VAULT_KEYS[0]).decrypt(bytes(sealed))
+    except InvalidToken:
+        return seal(schema_name, label, value)
+    return None

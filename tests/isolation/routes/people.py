@@ -1,0 +1,5 @@
+"""Members and their keys."""
+
+from tests.isolation.routes.route import Route
+
+ROUTES: list[Route] = []

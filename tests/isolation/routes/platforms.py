@@ -1,0 +1,5 @@
+"""Connected platforms and their monitoring jobs."""
+
+from tests.isolation.routes.route import Route
+
+ROUTES: list[Route] = []
