@@ -18,6 +18,7 @@ from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from apps.tenants.authentication import bearer_token
+from apps.tenants.client_address import client_address
 
 logger = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -84,7 +85,7 @@ class RefusedCallersMiddleware:
         response = self.get_response(request)
         if response.status_code != 401 or not settings.ANONYMOUS_REQUESTS_PER_MINUTE:
             return response
-        address = request.META.get("REMOTE_ADDR", "")
+        address = client_address(request)
         standing = self.counters.count(settings.ANONYMOUS_REQUESTS_PER_MINUTE, "address", address)
         if standing is None:
             return response

@@ -10,6 +10,8 @@ from rest_framework.request import Request
 
 from apps.tenants.models import ApiKey, Membership, Role, Scope, Tenant
 
+_INVALID = "This API key is not valid: it is unknown, expired or revoked."
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -62,11 +64,14 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key: ApiKey | None = getattr(request._request, "api_key", None)
         if key is None:
-            raise AuthenticationFailed("This API key is not valid: it is unknown, expired or revoked.")
+            raise AuthenticationFailed(_INVALID)
         tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
         if key.tenant_id != tenant.pk:
             raise PermissionDenied("This API key belongs to another tenant than this host.")
-        membership = Membership.objects.select_related("account").get(pk=key.membership_id, tenant=tenant)
+        people = Membership.objects.select_related("account", "tenant")
+        membership = people.filter(pk=key.membership_id, tenant=tenant).first()
+        if membership is None:  # removed a moment ago, and the key with them
+            raise AuthenticationFailed(_INVALID)
         if not membership.account.is_active:
             raise AuthenticationFailed("The account of this API key is switched off.")
         role = Role(key.role).weaker_of(Role(membership.role))

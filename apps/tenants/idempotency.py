@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from apps.tenants.crypto import open_sealed, seal
 from apps.tenants.models import IdempotentRequest, Membership, Tenant
@@ -52,15 +53,20 @@ class Answer:
     headers: dict[str, str]
 
 
-def fingerprint(method: str, path: str, body: bytes) -> str:
-    """Tells one request from another: `path` with its query string, and the body byte by byte."""
-    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).hexdigest()
+def fingerprint(method: str, path: str, body: bytes, *, authority: str) -> str:
+    """Tells one request from another: `path` with its query string, and the body byte by byte.
+
+    `authority` is what the caller may do: an answer may hold what a weaker key of the same member must not get.
+    """
+    parts = (method.encode(), path.encode(), authority.encode(), body)
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def claim(tenant: Tenant, membership: Membership, key: str, request_fingerprint: str) -> Answer | None:
     """Hold `key` until the caller's transaction ends, or the answer that was given under it.
 
-    Raises KeyInUse when another request holds it for more than five seconds, KeyTaken when its request was another.
+    Raises KeyInUse when another request holds it for more than five seconds, KeyTaken when its request was another, and
+    CannotOpen when its answer was sealed under a key that is no longer configured.
     """
     given = {
         "tenant": tenant.pk,
@@ -78,6 +84,8 @@ def claim(tenant: Tenant, membership: Membership, key: str, request_fingerprint:
             if claimed:
                 cursor.execute(_PRUNE, given)
     except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
         raise KeyInUse from error
     if claimed:
         return None

@@ -5,6 +5,8 @@ History holds rows with an integer only (`legacy_user_id`), rows with a string o
 Where a row has both forms the string is what counts.
 """
 
+from typing import NamedTuple
+
 from django.db.models import Q
 
 from apps.tenants.models import UserIdentity
@@ -21,19 +23,36 @@ def as_integer(user_id: str) -> int | None:
     return number if str(number) == user_id and number in _BIGINT else None
 
 
-def user_rows(tenant_id: int, user_id: str) -> Q:
-    """All rows of that user of the tenant and nobody else's, for a model with both columns."""
+class UserForms(NamedTuple):
+    """All that stands for one user in rows: `strings` where there is a string, else `integers`."""
+
+    strings: list[str]
+    integers: list[int]
+
+
+def user_forms(tenant_id: int, user_id: str) -> UserForms:
+    """The forms of that user of the tenant; the integers are those that a string is the text of."""
     number = as_integer(user_id)
     same = Q(user_id=user_id) if number is None else Q(user_id=user_id) | Q(legacy_user_id=number)
-    strings, integers = {user_id}, set() if number is None else {number}
+    strings = {user_id}
     for legacy, text in (
         UserIdentity.objects.filter(same, tenant_id=tenant_id)
         .values_list("legacy_user_id", "user_id")
         .order_by()
     ):
         strings |= {text, str(legacy)}
-        integers.add(legacy)
-    return Q(user_id__in=strings) | Q(user_id=None, legacy_user_id__in=integers)
+    integers = {integer for text in strings if (integer := as_integer(text)) is not None}
+    return UserForms(sorted(strings), sorted(integers))
+
+
+def user_rows(tenant_id: int, user_id: str) -> Q:
+    """All rows of that user of the tenant and nobody else's, for a model with both columns."""
+    return rows_of(user_forms(tenant_id, user_id))
+
+
+def rows_of(forms: UserForms) -> Q:
+    """As `user_rows`, of forms that are known already."""
+    return Q(user_id__in=forms.strings) | Q(user_id=None, legacy_user_id__in=forms.integers)
 
 
 def canonical(tenant_id: int, user_id: str | None, legacy_user_id: int | None) -> str | None:

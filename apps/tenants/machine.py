@@ -5,6 +5,7 @@ without a word. These sessions live exactly as long as the object returned, in a
 """
 
 from typing import Any, cast
+from urllib.parse import quote, urlencode
 
 import psycopg
 from django.conf import settings
@@ -19,6 +20,18 @@ def connection_kwargs(*, leader: bool = False) -> dict[str, Any]:
         return {"conninfo": settings.LEADER_DATABASE_URL}
     params: dict[str, Any] = cast(Any, connection).get_connection_params()
     return {key: value for key, value in params.items() if key not in _DJANGO_ONLY}
+
+
+def database_url() -> str:
+    """Django's database as a DATABASE_URL, for processes to be started beside this one."""
+    params = connection_kwargs()
+    login = quote(params.get("user") or "", safe="")
+    if params.get("password"):
+        login += f":{quote(params['password'], safe='')}"
+    # Host and port as options: a socket's directory cannot stand where a host name does.
+    names = ("host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey")
+    options = {name: str(params[name]) for name in names if params.get(name)}
+    return f"postgresql://{login}@/{params['dbname']}?{urlencode(options)}"
 
 
 def _session(application_name: str, leader: bool, session_settings: dict[str, str]) -> dict[str, Any]:

@@ -37,6 +37,14 @@ class Scope(models.TextChoices):
     WRITE = "write"
 
 
+class KeyStatus(models.TextChoices):
+    """What has become of a key."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class User(AbstractUser):
     """A person who signs in: on-call staff (`is_staff`) or a member of tenants."""
 
@@ -138,6 +146,10 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    replaced_by = models.OneToOneField(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    replaced_by_id: int | None
 
     def __str__(self) -> str:
         return f"{self.prefix} {self.name}"

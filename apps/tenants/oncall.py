@@ -18,6 +18,7 @@ PLAN_FIELDS = frozenset(
         "min_interval_seconds",
         "max_timeout_seconds",
         "retention_days",
+        "requests_per_minute",
         "allowed_tasks",
     }
 )
@@ -46,7 +47,12 @@ def _set_status(tenant: Tenant, status: str, action: str, *, reason: str, actor:
                 object_type="tenant",
                 object_id=tenant.pk,
                 reason=reason.strip(),
+                data={"status": {"before": _other(status), "after": str(status)}},
             )
+
+
+def _other(status: str) -> str:
+    return next(str(each) for each in Tenant.Status.values if each != status)
 
 
 def tenant_update(*, tenant: Tenant, changes: dict[str, Any], actor: str) -> None:

@@ -7,8 +7,11 @@ from typing import Any, cast
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
+from apps.tenants.api.errors import InvalidFields
 from apps.tenants.authentication import Member
 from apps.tenants.identity import both_forms
+
+MAX_USER_ID = 200
 
 
 def member_of(request: Request) -> Member:
@@ -16,7 +19,12 @@ def member_of(request: Request) -> Member:
 
 
 def own_user_id(member: Member, given: Any) -> Any:
-    """The user that a body or a filter names: anybody for those who see the tenant, oneself for the others (403)."""
+    """The user that a body or a filter names: anybody for those who see the tenant, oneself for the others (403).
+
+    Raises InvalidFields (400) for a string that can be nobody's id.
+    """
+    if isinstance(given, str) and (len(given) > MAX_USER_ID or not given.isprintable()):
+        raise InvalidFields({"user_id": f"Use at most {MAX_USER_ID} printable characters."})
     if member.sees_tenant or given == member.user_id or not isinstance(given, str | None):
         return given
     mine = both_forms(member.tenant.pk, member.user_id)[0]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, JsonResponse
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
@@ -34,6 +35,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     response = drf_exception_handler(exc, context)
     if response is None:
         return None
+    response.data = _answerable(response.data)
     if isinstance(exc, ValidationError):
         errors = response.data if isinstance(response.data, dict) else {"non_field_errors": response.data}
         response.data = {"detail": _first_sentence(errors), "errors": errors}
@@ -44,6 +46,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """A request that Django refuses before any view sees it (`handler400` of tenants' hosts)."""
+    if isinstance(exception, RequestDataTooBig):
+        return JsonResponse(
+            {"detail": "The body is too large."}, status=status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+        )
     return JsonResponse(
         {"detail": "The request is malformed or too large."}, status=status.HTTP_400_BAD_REQUEST
     )
@@ -58,6 +64,18 @@ def server_error(request: HttpRequest) -> JsonResponse:
     """An error that nobody foresaw (`handler500` of tenants' hosts). Says nothing of what it was."""
     sentence = "Something went wrong on our side. It has been recorded."
     return JsonResponse({"detail": sentence}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+def _answerable(data: Any) -> Any:
+    """Complaints may quote what was sent, and half a surrogate pair cannot be sent back."""
+    match data:
+        case dict():
+            return {_answerable(name): _answerable(value) for name, value in data.items()}
+        case list():
+            return [_answerable(value) for value in data]
+        case str():
+            return data.encode("utf-8", "replace").decode()
+    return data
 
 
 def _first_sentence(errors: dict[str, Any]) -> str:

@@ -85,11 +85,11 @@ def _depth_exceeds(body: bytes, most: int) -> bool:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ParseError(f"The body names {_shown(twice)} twice in one object.")
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise ParseError(f"The body names {_shown(name)} twice in one object.")
+        made[name] = value
     return made
 
 

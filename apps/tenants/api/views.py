@@ -17,10 +17,12 @@ from rest_framework.viewsets import ViewSetMixin
 from apps.tenants import idempotency
 from apps.tenants.api.access import member_of
 from apps.tenants.api.errors import Conflict, InvalidFields
+from apps.tenants.crypto import CannotOpen
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _KEPT_HEADERS = ("ETag", "Location")
+_UNREADABLE = f"A request with this {HEADER} was done, but its answer can no longer be read."
 
 
 class KeyTaken(APIException):
@@ -79,15 +81,17 @@ class TenantView(APIView):
             raise InvalidFields({HEADER: f"Use 1 to {idempotency.MAX_KEY} printable ASCII characters."})
         member = member_of(request)
         http = request._request
-        asked = idempotency.fingerprint(
-            "POST", http.get_full_path().replace("/?", "?").rstrip("/"), http.body
-        )
+        path = http.get_full_path().replace("/?", "?").rstrip("/")
+        authority = f"{member.role} {' '.join(sorted(member.scopes))}"
+        asked = idempotency.fingerprint("POST", path, http.body, authority=authority)
         try:
             known = idempotency.claim(member.tenant, member.membership, key, asked)
         except idempotency.KeyTaken:
             raise KeyTaken from None
         except idempotency.KeyInUse:
             raise KeyInUse from None
+        except CannotOpen:
+            raise Conflict(_UNREADABLE) from None  # sealed under a key that is gone; the deed was done
         if known is not None:
             raise _Replay(known)
         self._claimed = key

@@ -9,7 +9,8 @@ from django.utils import timezone
 from apps.tenants import services
 from apps.tenants.arguments import ACTOR, tenant_argument
 from apps.tenants.context import tenant_scope
-from apps.tenants.models import Membership, Role, Scope
+from apps.tenants.models import Role, Scope
+from apps.tenants.selectors import members_of
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         tenant = tenant_argument(options["tenant"])
         with tenant_scope(tenant):
-            membership = Membership.objects.filter(tenant=tenant, user_id=options["user_id"]).first()
+            membership = members_of(tenant).filter(user_id=options["user_id"]).first()
         if membership is None:
             raise CommandError(f"{options['user_id']!r} is no member of {tenant.schema_name}.")
         days = options["days"]

@@ -1,0 +1,34 @@
+"""What a request's body says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.request import Request
+
+from apps.tenants.api.errors import InvalidFields
+
+
+def json_object(request: Request) -> Mapping[str, Any]:
+    """The body, which has to be a JSON object. Raises InvalidFields."""
+    try:
+        body = request.data
+    except RecursionError:
+        raise InvalidFields({"non_field_errors": "The body is nested too deeply."}) from None
+    if not isinstance(body, Mapping):
+        raise InvalidFields({"non_field_errors": "The body has to be a JSON object."})
+    return body
+
+
+def only(body: Mapping[str, Any], allowed: frozenset[str]) -> Mapping[str, Any]:
+    """The body, if it has no other keys. Raises InvalidFields that names them."""
+    if unknown := sorted(str(key) for key in body if key not in allowed):
+        raise InvalidFields({shown(key): "There is no such field, or it cannot be set." for key in unknown})
+    return body
+
+
+def shown(key: str) -> str:
+    """A key of the body as an answer can hold it."""
+    key = key.encode("utf-8", "replace").decode()  # half a surrogate pair could not be answered
+    return key if len(key) <= 100 else key[:99] + "…"
