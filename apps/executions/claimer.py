@@ -9,7 +9,7 @@ import psycopg
 
 from apps.executions import queue
 from apps.executions.clock import DatabaseClock
-from apps.executions.queue import WORK_CHANNEL, Claimed
+from apps.executions.queue import CANCEL_CHANNEL, WORK_CHANNEL, Claimed
 from apps.executions.reconnecting import Session, keep_connected
 
 MAX_BATCH = 500
@@ -22,6 +22,7 @@ class Claimer:
 
     `start` gets the claimed rows with the monotonic time before the claim; `free` says how many more may run, `held`
     how many leases there are. The session that claims is the one that listens: a notification ends its sleep directly.
+    `cancelled` is called when a person has cancelled something that this worker held.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Claimer:
         start: Callable[[list[Claimed], float], None],
         free: Callable[[], int],
         held: Callable[[], int],
+        cancelled: Callable[[], None],
         until_empty: bool = False,
     ) -> None:
         self._worker, self._lease_seconds, self._poll = worker, lease_seconds, poll
         self._enough = max(1, concurrency // 4)
         self._clock, self._start, self._free, self._held = clock, start, free, held
+        self._cancelled = cancelled
         self._idle_means_done = until_empty
         self._wake = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -75,9 +78,17 @@ class Claimer:
         self._gathering = None
         self._wake.set()
 
+    def _notified(self, channel: str, payload: str) -> None:
+        if channel == WORK_CHANNEL:
+            self._wake.set()
+        elif payload == self._worker:
+            # Not at once: it may have come with the answer to a claim, whose leases are yet to be taken down.
+            asyncio.get_running_loop().call_soon(self._cancelled)
+
     async def _serve(self, session: Session) -> None:
-        session.add_notify_handler(lambda _: self._wake.set())
+        session.add_notify_handler(lambda notice: self._notified(notice.channel, notice.payload))
         await session.execute(f"LISTEN {WORK_CHANNEL}")
+        await session.execute(f"LISTEN {CANCEL_CHANNEL}")
         await self._look_ahead(session)
         while not self._stopped.is_set():
             self._wake.clear()
@@ -135,8 +146,8 @@ class Claimer:
         def readable() -> None:
             try:
                 session.pgconn.consume_input()
-                while session.pgconn.notifies() is not None:
-                    self._wake.set()
+                while (notice := session.pgconn.notifies()) is not None:
+                    self._notified(notice.relname.decode(), notice.extra.decode())
             except psycopg.Error as error:
                 broken.append(error)
                 loop.remove_reader(descriptor)

@@ -20,7 +20,8 @@ class Heartbeat(threading.Thread):
     """Renews a worker's leases, all in one statement, from a thread and a session of its own.
 
     A handler that blocks the event loop keeps this from nothing. `on_lost` is called here, in this thread, with the
-    leases that the database no longer knows as ours, or that have run out while it could not be reached.
+    leases that the database no longer knows as ours, or that have run out while it could not be reached. `hurry` has
+    the next renewal done at once.
     """
 
     def __init__(
@@ -37,15 +38,23 @@ class Heartbeat(threading.Thread):
         self._application_name = application_name
         self._lease_seconds, self._every = lease_seconds, every
         self._on_lost = on_lost
-        self._stopping = threading.Event()
+        self._stopping, self._wake = threading.Event(), threading.Event()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def stop(self) -> None:
         self._stopping.set()
+        self._wake.set()
+
+    def hurry(self) -> None:
+        self._wake.set()
 
     def run(self) -> None:
         wait = self._every
-        while not self._stopping.wait(wait):
+        while True:
+            self._wake.wait(wait)
+            self._wake.clear()  # before the renewal: what comes during it asks for another
+            if self._stopping.is_set():
+                break
             leases = self._leases.copy()
             try:
                 lost = self._renew(leases) if leases else []

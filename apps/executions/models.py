@@ -106,6 +106,7 @@ class ExecutionLog(Owned):
     execution_time_ms = models.IntegerField(null=True)
     worker = models.CharField(max_length=200, null=True)  # noqa: DJ001
     created_at = models.DateTimeField()
+    source_id = models.CharField(max_length=200, null=True)  # noqa: DJ001 - an imported row's id where it came from
 
     class Meta:
         managed = False
@@ -178,13 +179,17 @@ class Skip(TenantRow):
 
 
 class Delta(TenantRow):
-    """What one flush of completions adds to the counters. Appended by workers; the leader alone folds."""
+    """What one flush of completions adds to the counters. Appended by workers; the leader alone folds.
+
+    What was `imported` counts in a tenant's cumulative totals, but not in those of the leader's term.
+    """
 
     user_key = models.CharField(max_length=200)
     task_type = models.CharField(max_length=200)
     status = models.CharField(max_length=10)
     hour = models.DateTimeField()
     n = models.IntegerField()
+    imported = models.BooleanField(db_default=False)
 
     def __str__(self) -> str:
         return f"+{self.n} {self.status}"
@@ -203,6 +208,28 @@ class Counter(TenantRow):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["tenant", "user_key", "task_type", "status", "hour"], name="counter_cell"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n} {self.status}"
+
+
+class Tally(TenantRow):
+    """Finished executions of a user by status, or of the whole tenant (`user_key` null): one row to read, at any size.
+
+    The sum of the counters' cells; the statement that folds deltas into those adds here as well.
+    """
+
+    user_key = models.CharField(max_length=200, null=True)  # noqa: DJ001
+    status = models.CharField(max_length=10)
+    n = models.BigIntegerField()
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["tenant", "user_key", "status"], nulls_distinct=False, name="tally_cell"
             )
         ]
 
@@ -262,6 +289,7 @@ class ImportRun(TenantRow):
     offset = models.BigIntegerField(db_default=0)  # bytes that are done
     lines = models.BigIntegerField(db_default=0)
     accepted = models.BigIntegerField(db_default=0)
+    repeated = models.BigIntegerField(db_default=0)  # were in the ledger already, by `source_id`
     rejected = models.BigIntegerField(db_default=0)
     rejects_offset = models.BigIntegerField(db_default=0)  # bytes of the rejects file that are certain
     started_at = models.DateTimeField(db_default=Now())

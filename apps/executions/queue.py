@@ -16,6 +16,7 @@ from apps.executions.call import Call, Executes, Rows
 from apps.executions.sql import statement
 
 WORK_CHANNEL = "scheduler_work"
+CANCEL_CHANNEL = "scheduler_cancelled"  # the payload is the worker that held a cancelled execution
 
 # For sessions that claim and finish. A queue's statistics are always behind it, and a plan made from them may be twenty
 # times slower; these sessions are left one way to run each statement: index, hash join, planned once.

@@ -18,12 +18,15 @@ class Outcome(models.TextChoices):
 
 
 class AttemptOutcome(models.TextChoices):
-    """Of one try. `lost` is a lease that expired: the worker died, hung, or was cut off."""
+    """Of one try. `lost` is a lease that expired: the worker died, hung, or was cut off. `cancelled` was stopped by a
+    person.
+    """
 
     SUCCESS = "success"
     FAILED = "failed"
     TIMEOUT = "timeout"
     LOST = "lost"
+    CANCELLED = "cancelled"
 
 
 class Kind(models.TextChoices):

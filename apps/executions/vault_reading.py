@@ -92,5 +92,6 @@ def _open_contents(keys: list[Key]) -> dict[Key, tuple[dict[str, Any], int]]:
 
 
 def _secret_name(content: dict[str, Any]) -> str | None:
+    """None also for what no secret is called: what the database cannot look up would take the other contents along."""
     name = content.get("secret")
-    return name if isinstance(name, str) else None
+    return name if isinstance(name, str) and name.isprintable() else None

@@ -2,7 +2,7 @@
 
     claimer ──rows──▶ a task for each ──ends──▶ flusher
                          ▲
-    heartbeat (thread) ──┘ cancels what has lost its lease
+    heartbeat (thread) ──┘ cancels what has lost its lease; looks at once when the claimer hears of a cancellation
 
 Async targets run in this loop, plain functions in processes of their own. `stop` drains: no more claims, a while for
 what runs, then every lease that is left is handed back.
@@ -66,6 +66,13 @@ class Worker:
         self._running: set[asyncio.Task[None]] = set()
         self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
         self._until_empty = until_empty
+        self._heartbeat = Heartbeat(
+            self._leases,
+            application_name=f"scheduler worker {self.name} renews"[:63],
+            lease_seconds=self.limits.lease,
+            every=self.limits.heartbeat,
+            on_lost=lambda leases: _in_loop(self._loop, self._lost, leases),
+        )
         self._claimer = Claimer(
             worker=self.name,
             lease_seconds=self.limits.lease,
@@ -75,6 +82,7 @@ class Worker:
             start=self._start,
             free=self._free,
             held=lambda: len(self._leases),
+            cancelled=self._heartbeat.hurry,
             until_empty=until_empty,
         )
         self._flusher = Flusher(
@@ -103,14 +111,7 @@ class Worker:
 
     async def run(self) -> None:
         """Until `stop`, or with `until_empty` until nothing is due. Leaves no task, process, lease or session."""
-        loop = asyncio.get_running_loop()
-        heartbeat = Heartbeat(
-            self._leases,
-            application_name=f"scheduler worker {self.name} renews"[:63],
-            lease_seconds=self.limits.lease,
-            every=self.limits.heartbeat,
-            on_lost=lambda leases: _in_loop(loop, self._lost, leases),
-        )
+        self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._contents.close)
             await self._contents.warm()
@@ -120,9 +121,9 @@ class Worker:
                 warming = asyncio.create_task(self._warm_processes())
                 stack.push_async_callback(asyncio.wait, [warming])
             stack.push_async_callback(self._processes.close)  # ends the warming, too
-            heartbeat.start()
-            stack.push_async_callback(asyncio.to_thread, heartbeat.join)
-            stack.callback(heartbeat.stop)
+            self._heartbeat.start()
+            stack.push_async_callback(asyncio.to_thread, self._heartbeat.join)
+            stack.callback(self._heartbeat.stop)
             writing = asyncio.create_task(self._flusher.run())
             writing.add_done_callback(lambda _: self._claimer.stop())  # what cannot be written is not begun
             try:

@@ -1,5 +1,5 @@
 -- Cancel what waits of a job that is going away. A tick that was never tried becomes a skip; whatever was tried, and
--- what somebody asked for by hand, fails in the ledger, where who asked for it can find it.
+-- what somebody asked for by hand, a backfill too, fails in the ledger, where who asked for it can find it.
 -- A row that a worker is just claiming is waited for, found leased, and left alone.
 WITH gone AS (
     DELETE FROM executions_execution
@@ -9,7 +9,7 @@ WITH gone AS (
     INSERT INTO executions_skip (tenant_id, job_id, first, last, count, reason, detail, epoch)
     SELECT tenant_id, job_id, scheduled_for, scheduled_for, 1, %(reason)s, %(sentence)s, epoch
     FROM gone
-    WHERE kind IN ('scheduled', 'backfill') AND attempt = 0
+    WHERE kind = 'scheduled' AND attempt = 0
     ON CONFLICT (job_id, first) DO NOTHING
 ), failed AS (
     INSERT INTO executions_executionlog (
@@ -18,7 +18,7 @@ WITH gone AS (
     SELECT id, tenant_id, job_id, job_name, user_id, legacy_user_id, kind, retry_of, scheduled_for, run_at, task_type,
         target, epoch, 'failed', %(sentence)s, attempt, clock_timestamp(), created_at
     FROM gone
-    WHERE kind NOT IN ('scheduled', 'backfill') OR attempt > 0
+    WHERE kind <> 'scheduled' OR attempt > 0
     RETURNING tenant_id, coalesce(user_id, legacy_user_id::text, '') AS user_key, task_type, scheduled_for
 ), counted AS (
     INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n)

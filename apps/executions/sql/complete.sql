@@ -1,5 +1,6 @@
 -- Finish executions: out of the queue, into the ledger, with output, attempt, counters' deltas and notes to the jobs.
 -- Rows whose token is no longer theirs are left alone (stale); a tick that the ledger has already is not written again.
+-- A backfill leaves no note: how old times ended says nothing of how the job is doing.
 WITH given AS MATERIALIZED (
     SELECT *
     FROM json_to_recordset(%(batch)s::json) AS g (
@@ -34,7 +35,8 @@ WITH given AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING id
 ), done AS MATERIALIZED (
-    SELECT gone.*, max(gone.finished_at) FILTER (WHERE gone.status = 'success') OVER (PARTITION BY job_id) AS succeeded_at
+    SELECT gone.*, max(gone.finished_at) FILTER (WHERE gone.status = 'success' AND gone.kind <> 'backfill')
+        OVER (PARTITION BY job_id) AS succeeded_at
     FROM gone
     JOIN logged ON logged.id = gone.id
 ), stored AS (
@@ -64,6 +66,7 @@ WITH given AS MATERIALIZED (
         count(*) FILTER (WHERE status = 'failed'),
         count(*) FILTER (WHERE status = 'failed' AND (succeeded_at IS NULL OR finished_at > succeeded_at))
     FROM done
+    WHERE kind <> 'backfill'
     GROUP BY tenant_id, job_id
 )
 SELECT (SELECT count(*) FROM given), (SELECT count(*) FROM gone), (SELECT count(*) FROM logged)

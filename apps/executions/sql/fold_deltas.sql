@@ -1,25 +1,34 @@
--- Move the oldest deltas into the counters and the tenants' totals. Totals of a term start anew with another epoch.
+-- Move the oldest deltas into the counters, the tallies that are their sums, and the tenants' totals. Totals of a term
+-- start anew with another epoch, and what was imported is no work of the term.
 WITH taken AS MATERIALIZED (
     DELETE FROM executions_delta
     WHERE id = ANY (ARRAY(SELECT id FROM executions_delta ORDER BY id LIMIT %(limit)s))
-    RETURNING tenant_id, user_key, task_type, status, hour, n
+    RETURNING tenant_id, user_key, task_type, status, hour, n, imported
 ), cells AS (
     INSERT INTO executions_counter AS c (tenant_id, user_key, task_type, status, hour, n)
     SELECT tenant_id, user_key, task_type, status, hour, sum(n)
     FROM taken
     GROUP BY tenant_id, user_key, task_type, status, hour
     ON CONFLICT (tenant_id, user_key, task_type, status, hour) DO UPDATE SET n = c.n + excluded.n
+), tallies AS (
+    INSERT INTO executions_tally AS t (tenant_id, user_key, status, n)
+    SELECT tenant_id, user_key, status, sum(n)
+    FROM taken
+    GROUP BY GROUPING SETS ((tenant_id, user_key, status), (tenant_id, status))
+    ON CONFLICT (tenant_id, user_key, status) DO UPDATE SET n = t.n + excluded.n
 ), totals AS (
     INSERT INTO executions_tenanttotals AS t (
         tenant_id, tasks_executed, tasks_failed, term_epoch, term_executed, term_failed, updated_at
     )
     SELECT
-        tenant_id, executed, failed, %(epoch)s, executed, failed, clock_timestamp()
+        tenant_id, executed, failed, %(epoch)s, executed_here, failed_here, clock_timestamp()
     FROM (
         SELECT
             tenant_id,
             coalesce(sum(n) FILTER (WHERE status = 'success'), 0) AS executed,
-            coalesce(sum(n) FILTER (WHERE status = 'failed'), 0) AS failed
+            coalesce(sum(n) FILTER (WHERE status = 'failed'), 0) AS failed,
+            coalesce(sum(n) FILTER (WHERE status = 'success' AND NOT imported), 0) AS executed_here,
+            coalesce(sum(n) FILTER (WHERE status = 'failed' AND NOT imported), 0) AS failed_here
         FROM taken
         GROUP BY tenant_id
     ) AS sums

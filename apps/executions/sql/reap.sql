@@ -57,6 +57,7 @@ WITH expired AS MATERIALIZED (
     )
     SELECT tenant_id, job_id, max(id), 'failed', %(reason)s, max(finished_at), 0, count(*), count(*)
     FROM done
+    WHERE kind <> 'backfill'  -- as in complete
     GROUP BY tenant_id, job_id
 ), told AS (
     SELECT pg_notify('scheduler_work', '') FROM again LIMIT 1

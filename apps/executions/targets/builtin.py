@@ -81,16 +81,21 @@ def _body(params: dict[str, Any], context: ExecutionContext) -> tuple[bytes | No
     if "json" in params:
         content = params["json"]
     elif params["method"] in ("POST", "PUT", "PATCH"):
-        content = {
-            "execution_id": str(context.execution_id),
-            "job_id": None if context.job_id is None else str(context.job_id),
-            "job_name": context.job_name,
-            "scheduled_for": context.scheduled_for.isoformat(),
-            "attempt": context.attempt,
-        }
+        content = execution_content(context)
     else:
         return None, ""
     return json.dumps(content, separators=(",", ":")).encode(), "application/json"
+
+
+def execution_content(context: ExecutionContext) -> dict[str, Any]:
+    """Which execution this is, for a receiver that is told nothing else."""
+    return {
+        "execution_id": str(context.execution_id),
+        "job_id": None if context.job_id is None else str(context.job_id),
+        "job_name": context.job_name,
+        "scheduled_for": context.scheduled_for.isoformat(),
+        "attempt": context.attempt,
+    }
 
 
 def _judged(response: HttpResponse, expected: list[int] | None, result: dict[str, Any]) -> TargetResult:

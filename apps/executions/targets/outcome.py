@@ -20,6 +20,7 @@ from apps.executions.targets.registry import UnknownTask
 MAX_RESULT = 96 * 1024  # characters of JSON: the kept 64 KiB of an answer, with room for escapes
 MAX_DETAIL = 16 * 1024
 MAX_ERROR = 500
+MAX_DEPTH = 100  # of what is stored; whoever reads it back does so from the depth of their own stack
 NO_NUL = "\N{REPLACEMENT CHARACTER}"  # Postgres stores no NUL, neither in text nor in jsonb
 
 
@@ -62,22 +63,31 @@ def storable(value: Any) -> Any:
     """The value as jsonb takes it. What JSON cannot say, or too much of it, becomes an object that says so."""
     try:
         text = json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False)
+        if len(text) > MAX_RESULT:
+            return {"truncated": _text(text, MAX_RESULT // 2)}
+        # Escaped in the JSON, so that keys and nested strings are covered; lone surrogates are refused like NULs.
+        return _clean(json.loads(text), MAX_DEPTH)
     except (TypeError, ValueError, RecursionError, OverflowError):
-        return {"not_json": _text(repr(value), 1000)}
-    if len(text) > MAX_RESULT:
-        return {"truncated": _text(text, MAX_RESULT // 2)}
-    # Escaped in the JSON, so that keys and nested strings are covered; lone surrogates are refused like NULs.
-    return _clean(json.loads(text))
+        return {"not_json": _text(_shown(value), 1000)}
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return _text(value, MAX_RESULT)
+    if not isinstance(value, list | dict):
+        return value
+    if not depth:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_text(key, MAX_RESULT): _clean(item) for key, item in value.items()}
-    return value
+        return [_clean(item, depth - 1) for item in value]
+    return {_text(key, MAX_RESULT): _clean(item, depth - 1) for key, item in value.items()}
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except RecursionError:
+        return "nested too deeply to be shown"
 
 
 def _text(text: str, limit: int) -> str:

@@ -40,6 +40,8 @@ SPECIAL_V4 = _networks(
 GLOBAL_V6 = IPv6Network("2000::/3")
 SPECIAL_V6 = _networks("2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20")
 
+# Host and port as RFC 3986 writes them. Parsers also take "+80", other scripts' digits and [v1.name], each its own way.
+_PLAIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^][:/?#@]+)(:[0-9]{1,5})?([/?#].*)?", re.IGNORECASE)
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
@@ -151,6 +153,8 @@ class AddressPolicy:
             raise EgressRefusedError("the URL must start with http:// or https:// and name a host")
         if "@" in url.raw_authority:
             raise EgressRefusedError("the URL must not hold a user name or a password")
+        if not _PLAIN.fullmatch(text):
+            raise EgressRefusedError("the URL's host or port is not in its usual form")
         literal = host if ":" in host else host.removesuffix(".")
         try:
             ip_address(literal)
