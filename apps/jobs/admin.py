@@ -18,9 +18,8 @@ from apps.jobs.models import Cursor, Job
 from apps.jobs.recurrence.wording import describe
 from apps.jobs.schedules import rule_of
 from apps.jobs.selectors import status_of
+from apps.jobs.states import FAILING_IN_A_ROW
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
-
-FAILING = 3  # in a row
 
 
 class ConditionFilter(admin.SimpleListFilter):
@@ -30,7 +29,10 @@ class ConditionFilter(admin.SimpleListFilter):
     parameter_name = "condition"
     conditions = {
         "quarantined": ("Quarantined", Q(cursor__quarantined_at__isnull=False)),
-        "failing": (f"{FAILING} or more failures in a row", Q(cursor__consecutive_failures__gte=FAILING)),
+        "failing": (
+            f"{FAILING_IN_A_ROW} or more failures in a row",
+            Q(cursor__consecutive_failures__gte=FAILING_IN_A_ROW),
+        ),
         "paused": ("Paused", Q(switch="paused", deleted_at=None)),
         "lost": ("Without a cursor", Q(cursor=None)),
         "deleted": ("Deleted", Q(deleted_at__isnull=False)),

@@ -16,6 +16,7 @@ from rest_framework.exceptions import ValidationError
 
 from apps.executions.targets import registry
 from apps.jobs.fields import complaints, trimmed
+from apps.jobs.platforms import registry as platforms
 from apps.jobs.recurrence.errors import ScheduleError
 from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, Rule
 from apps.jobs.recurrence.validation import validate
@@ -24,6 +25,7 @@ from apps.jobs.specs import COLUMNS, TRIGGER_FIELDS, JobRefused, JobSpec, Trigge
 from apps.jobs.states import Trigger
 from apps.tenants.models import Plan
 
+_NO_MONITOR = "Jobs of this category monitor a platform: target and task_type are its name and _insights."
 MAX_PAYLOAD = 256 * 1024  # bytes of JSON
 
 
@@ -48,6 +50,8 @@ def admit(*, plan: Plan, spec: JobSpec, now: datetime, before: JobSpec | None = 
         errors.setdefault(name, sentence)
     for name, sentence in _beyond_plan(plan, columns, before):
         errors.setdefault(name, sentence)
+    if not platforms.monitors(columns):
+        errors.setdefault("task_category", _NO_MONITOR)
     if before is None or (spec.target, spec.payload) != (before.target, before.payload):
         errors |= _payload_errors(spec, errors)
     rule = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
 
 from apps.jobs.models import Job
+from apps.jobs.recording import State, difference, state_of
 from apps.leadership.journal import event_insert
 from apps.tenants.services import audit
 
@@ -19,12 +19,10 @@ def announce(
     actor: str,
     reason: str,
     event: str | None,
-    fields: Sequence[str] = (),
+    before: State | None = None,
     **data: Any,
 ) -> None:
-    """Inside the transaction of the change. Changed fields are named, their values not recorded: on-call reads this."""
-    if fields:
-        data["fields"] = list(fields)
+    """Inside the transaction of the change, after it. `before` is `state_of` the job until then; None: it is new."""
     audit(
         actor=actor,
         action=action,
@@ -32,7 +30,7 @@ def announce(
         object_type="job",
         object_id=job.id,
         reason=reason,
-        data={"version": job.version, **data},
+        data={"version": job.version, **difference(before, state_of(job)), **data},
     )
     with connection.cursor() as cursor:
         if event is not None:

@@ -42,14 +42,18 @@ def save(job: Job, cursor: Cursor, columns: list[str]) -> None:
     """Write those columns of the job, as its next version, and where its cursor stands."""
     job.version += 1
     job.updated_at = database_now()
-    job.save(update_fields=[*columns, "version", "updated_at"])
+    job.save(update_fields=[*columns, "schedule_since", "version", "updated_at"])
     cursor.save(update_fields=_PLACE)
 
 
-def payload_of(job: Job) -> dict[str, Any]:
-    """The job's content; empty where the vault has lost it, so that an edit can put it back."""
+def payload_of(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The job's content, for an edit to be compared with.
+
+    Where the vault has lost it or cannot open it: nothing, or what no payload equals if the edit gives one, which is
+    then checked and put in its place.
+    """
     key = (job.id, job.content_version)
-    return contents_get([key]).get(key, {})
+    return contents_get([key]).get(key, {"": "lost"} if "payload" in changes else {})
 
 
 def hold_names(tenant: Tenant) -> None:

@@ -56,6 +56,7 @@ class Job(models.Model):
     paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
+    schedule_since = models.DateTimeField(db_default=Now())  # when the schedule as it is now took effect
     deleted_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -121,6 +122,9 @@ class Cursor(models.Model):
             models.Index(
                 fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="cursor_due"
             ),
+            models.Index(
+                fields=["tenant", "next_run_at", "job"], name="cursor_next_of_tenant"
+            ),  # the dashboard
         ]
 
     def __str__(self) -> str:

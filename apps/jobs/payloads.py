@@ -34,6 +34,9 @@ POLICIES = (
     "retry_max_delay_seconds",
     "priority",
 )
+CONTENT_LOST = (
+    "The payload is missing or cannot be opened, and runs fail without it; saving a payload replaces it."
+)
 _OF_TRIGGER: dict[str, tuple[str, ...]] = {
     Trigger.CRON: ("cron_expression", "dst_gap", "dst_overlap"),
     Trigger.INTERVAL: ("interval_seconds", "anchor_at"),
@@ -78,6 +81,7 @@ def _payload(job: Any, user_id: str | None, content: dict[str, Any] | None) -> d
         "timezone": job.timezone,
         "policies": {name: getattr(job, name) for name in POLICIES},
         "payload": content,
+        "payload_error": None if content is not None else CONTENT_LOST,
         "version": job.version,
         "external_key": job.external_key,
         "pause_reason": job.pause_reason or None,

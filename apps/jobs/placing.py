@@ -67,9 +67,12 @@ def account(job: Job, cursor: Cursor, *, until: datetime, detail: str, counted: 
 def place(job: Job, cursor: Cursor, rule: Rule, now: datetime) -> None:
     """Put the cursor on the first time of `rule` after `now`, or keep that time for the resume of a paused job.
 
+    The schedule counts from `now` on.
+
     Raises ScheduleError, ValueError.
     """
     following = first_after(rule, now, cursor.last_scheduled_for)
+    job.schedule_since = now
     paused = job.switch == Switch.PAUSED
     cursor.next_run_at = None if paused else following
     cursor.paused_from = following if paused else None

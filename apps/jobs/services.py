@@ -22,6 +22,8 @@ from apps.jobs.announcements import announce
 from apps.jobs.editing import WHOLE_JOB, hold_names, locked, payload_of, refuse_taken_key, save, user_ids
 from apps.jobs.fields import reason_text
 from apps.jobs.models import Cursor, Job
+from apps.jobs.platforms.uniqueness import one_per_platform
+from apps.jobs.recording import state_of
 from apps.jobs.schedules import database_now, first_after, rule_of
 from apps.jobs.selectors import plan_of
 from apps.jobs.specs import TRIGGER_FIELDS, JobRefused, JobSpec, changed, spec_of
@@ -46,7 +48,8 @@ def job_create(*, tenant: Tenant, spec: JobSpec, actor: str, reason: str = "") -
         if count >= plan.max_jobs:
             raise JobRefused({WHOLE_JOB: f"Your plan allows {plan.max_jobs:,} jobs and you have {count:,}."})
         columns = admitted.columns | user_ids(tenant, admitted.columns)
-        job = Job.objects.create(tenant=tenant, **columns)
+        with one_per_platform():
+            job = Job.objects.create(tenant=tenant, schedule_since=now, **columns)
         job.cursor = Cursor.objects.create(
             job=job, tenant=tenant, next_run_at=first_after(admitted.rule, now)
         )
@@ -77,7 +80,7 @@ def job_update(
             if "external_key" in changes:
                 hold_names(tenant)
             job, cursor = locked(tenant, job_id, expected_version)
-            before = spec_of(job, payload_of(job))
+            was, before = state_of(job), spec_of(job, payload_of(job, changes))
             now = database_now()
             admitted = admit(plan=plan_of(tenant), spec=changed(before, changes), now=now, before=before)
             columns = admitted.columns
@@ -98,9 +101,9 @@ def job_update(
             if different or new_payload or event:
                 for name in different:
                     setattr(job, name, columns[name])
-                fields = [*different, *(["payload"] if new_payload else [])]
-                save(job, cursor, [*different, "content_version"])
-                announce(job, "job.update", actor=actor, reason=reason, event=event, fields=fields)
+                with one_per_platform():
+                    save(job, cursor, [*different, "content_version"])
+                announce(job, "job.update", actor=actor, reason=reason, event=event, before=was)
     return job
 
 
@@ -116,7 +119,7 @@ def job_pause(
         job, cursor = locked(tenant, job_id, expected_version)
         if job.switch == Switch.PAUSED and job.pause_reason == reason:
             return job
-        was_active = job.switch == Switch.ACTIVE
+        was, was_active = state_of(job), job.switch == Switch.ACTIVE
         job.pause_reason = reason
         if was_active:
             job.switch = Switch.PAUSED
@@ -124,7 +127,7 @@ def job_pause(
             cursor.paused_from, cursor.next_run_at = cursor.next_run_at or cursor.paused_from, None
         save(job, cursor, ["switch", "pause_reason", "paused_at"])
         event = SchedulerEvent.Type.JOB_CANCELLED if was_active else None
-        announce(job, "job.pause", actor=actor, reason=reason, event=event)
+        announce(job, "job.pause", actor=actor, reason=reason, event=event, before=was)
     return job
 
 
@@ -143,7 +146,7 @@ def job_resume(
             job, cursor = locked(tenant, job_id, expected_version)
             if job.switch == Switch.ACTIVE and cursor.quarantined_at is None:
                 return job
-            now = database_now()
+            was, now = state_of(job), database_now()
             detail = job.pause_reason or cursor.quarantine_reason
             placing.account(job, cursor, until=now, detail=detail, counted=counted)
             job.switch, job.pause_reason, job.paused_at = Switch.ACTIVE, "", None
@@ -152,7 +155,8 @@ def job_resume(
             except ValueError as error:  # ScheduleError is one
                 raise JobRefused({WHOLE_JOB: f"The schedule cannot be resumed: {error}"}) from error
             save(job, cursor, ["switch", "pause_reason", "paused_at"])
-            announce(job, "job.resume", actor=actor, reason=reason, event=SchedulerEvent.Type.JOB_SCHEDULED)
+            event = SchedulerEvent.Type.JOB_SCHEDULED
+            announce(job, "job.resume", actor=actor, reason=reason, event=event, before=was)
     return job
 
 
@@ -168,7 +172,7 @@ def job_delete(
         counted = placing.count_ahead(tenant, job_id)
         with transaction.atomic():
             job, cursor = locked(tenant, job_id, expected_version)
-            now = database_now()
+            was, now = state_of(job), database_now()
             detail = "The job was deleted before this was dispatched."
             placing.account(job, cursor, until=now, detail=detail, counted=counted)
             cursor.next_run_at = cursor.paused_from = None
@@ -188,6 +192,7 @@ def job_delete(
                 actor=actor,
                 reason=reason,
                 event=SchedulerEvent.Type.JOB_CANCELLED,
+                before=was,
                 cancelled=cancelled,
             )
     return job
@@ -202,5 +207,13 @@ def job_trigger(*, tenant: Tenant, job_id: int, actor: str, reason: str = "") ->
     with tenant_scope(tenant), transaction.atomic():
         job, _ = locked(tenant, job_id, None)
         execution_id = execution_trigger(job=job)
-        announce(job, "job.trigger", actor=actor, reason=reason, event=None, execution_id=execution_id)
+        announce(
+            job,
+            "job.trigger",
+            actor=actor,
+            reason=reason,
+            event=None,
+            before=state_of(job),
+            execution_id=execution_id,
+        )
     return execution_id

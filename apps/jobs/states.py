@@ -2,6 +2,9 @@
 
 from django.db import models
 
+# One failure is noise and a second a coincidence; a third in a row does not go away by itself.
+FAILING_IN_A_ROW = 3
+
 
 class Trigger(models.TextChoices):
     CRON = "cron"

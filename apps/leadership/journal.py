@@ -6,6 +6,7 @@ Rows without a tenant are the scheduler's own: start, stop, interval_adjustment,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from psycopg.types.json import Jsonb
@@ -62,3 +63,9 @@ def event_insert(
             row[name] = Jsonb(dict(row[name]))
     row |= {"event_type": SchedulerEvent.Type(event_type).value, "tenant_id": tenant_id, "epoch": epoch}
     cursor.execute(statement("insert_event"), row)
+
+
+def events_delete(cursor: Any, *, tenant_id: int, before: datetime, limit: int) -> int:
+    """Delete up to `limit` of the tenant's lines from before that moment, the oldest first; how many it were."""
+    cursor.execute(statement("delete_events"), {"tenant_id": tenant_id, "before": before, "limit": limit})
+    return int(cursor.rowcount)

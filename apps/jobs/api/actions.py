@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -14,7 +13,7 @@ from rest_framework.response import Response
 from apps.jobs import services
 from apps.jobs.admission import trigger_columns, trigger_rule
 from apps.jobs.api.access import JobAccess, expected_version, job_response, visible_job
-from apps.jobs.api.body import BLANK, flat_fields, json_object, only
+from apps.jobs.api.body import BLANK, flat_fields, json_object, reason_of
 from apps.jobs.api.schema import (
     COUNT,
     JOB_ID,
@@ -37,11 +36,6 @@ from apps.tenants.api.paging import integer_param
 from apps.tenants.api.schema import IF_MATCH, ErrorShape
 
 DEFAULT_COUNT, MAX_COUNT = 10, 100
-_REASON = frozenset({"reason"})
-
-
-def _reason(request: Request) -> Any:
-    return only(json_object(request), _REASON).get("reason", "")
 
 
 class JobActions(JobAccess):
@@ -58,7 +52,7 @@ class JobActions(JobAccess):
         job = services.job_pause(
             tenant=member.tenant,
             job_id=job.id,
-            reason=_reason(request),
+            reason=reason_of(request),
             actor=member.actor,
             expected_version=expected_version(request),
         )
@@ -77,7 +71,7 @@ class JobActions(JobAccess):
         job = services.job_resume(
             tenant=member.tenant,
             job_id=job.id,
-            reason=_reason(request),
+            reason=reason_of(request),
             actor=member.actor,
             expected_version=expected_version(request),
         )
@@ -94,7 +88,7 @@ class JobActions(JobAccess):
         """Run the job once, now, beside its schedule."""
         job, member = visible_job(request, job_id), member_of(request)
         execution_id = services.job_trigger(
-            tenant=member.tenant, job_id=job.id, reason=_reason(request), actor=member.actor
+            tenant=member.tenant, job_id=job.id, reason=reason_of(request), actor=member.actor
         )
         answer = {
             "success": True,
@@ -107,7 +101,7 @@ class JobActions(JobAccess):
     @extend_schema(
         operation_id="jobs_next_runs",
         parameters=[JOB_ID, COUNT],
-        responses={200: NextRunsShape, 404: ErrorShape},
+        responses={200: NextRunsShape, 400: ErrorShape, 404: ErrorShape, 409: ErrorShape},
     )
     @action(detail=True, url_path="next-runs", url_name="next-runs")
     def next_runs(self, request: Request, job_id: str) -> Response:

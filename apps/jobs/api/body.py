@@ -9,9 +9,12 @@ from rest_framework.request import Request
 
 from apps.jobs.payloads import POLICIES
 from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, JobRefused, JobSpec, TriggerSpec
+from apps.tenants.api.body import json_object, only, shown
 from apps.tenants.api.errors import InvalidFields
 
 BLANK = JobSpec(name="", trigger=TriggerSpec(trigger_type=""))  # what a body fills in
+
+__all__ = ["BLANK", "flat_fields", "json_object", "only", "refused"]
 
 _OF_TRIGGER = {
     ("type" if name == "trigger_type" else name): name for name in TRIGGER_FIELDS if name != "timezone"
@@ -23,22 +26,9 @@ _PATHS = {flat: f"trigger.{name}" for name, flat in _OF_TRIGGER.items()} | {
 }
 
 
-def json_object(request: Request) -> Mapping[str, Any]:
-    """The body, which has to be a JSON object. Raises InvalidFields."""
-    try:
-        body = request.data
-    except RecursionError:
-        raise InvalidFields({"non_field_errors": "The body is nested too deeply."}) from None
-    if not isinstance(body, Mapping):
-        raise InvalidFields({"non_field_errors": "The body has to be a JSON object."})
-    return body
-
-
-def only(body: Mapping[str, Any], allowed: frozenset[str]) -> Mapping[str, Any]:
-    """The body, if it has no other keys. Raises InvalidFields that names them."""
-    if unknown := sorted(str(key) for key in body if key not in allowed):
-        raise InvalidFields({_shown(key): "There is no such field, or it cannot be set." for key in unknown})
-    return body
+def reason_of(request: Request) -> Any:
+    """The `reason` of a body that may have nothing else; a service says whether it will do. Raises InvalidFields."""
+    return only(json_object(request), frozenset({"reason"})).get("reason", "")
 
 
 def flat_fields(body: Mapping[str, Any], *, plain: frozenset[str] = _PLAIN) -> dict[str, Any]:
@@ -59,14 +49,9 @@ def _spread(body: Mapping[str, Any], key: str, names: Mapping[str, str]) -> Iter
     if not isinstance(nested, Mapping):
         raise InvalidFields({key: "This has to be an object."})
     if unknown := sorted(str(name) for name in nested if name not in names):
-        raise InvalidFields({f"{key}.{_shown(name)}": "There is no such field." for name in unknown})
+        raise InvalidFields({f"{key}.{shown(name)}": "There is no such field." for name in unknown})
     for name, value in nested.items():
         yield names[name], value
-
-
-def _shown(key: str) -> str:
-    key = key.encode("utf-8", "replace").decode()  # half a surrogate pair could not be answered
-    return key if len(key) <= 100 else key[:99] + "…"
 
 
 def refused(error: JobRefused) -> InvalidFields:

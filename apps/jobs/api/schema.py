@@ -8,9 +8,7 @@ from rest_framework import serializers
 
 from apps.jobs.payloads import TRIGGER_NAMES
 from apps.jobs.states import DstGap, DstOverlap, Misfire, Overlap, Status, Trigger
-from apps.tenants.api.schema import PAGING, PageShape, Shape
-
-ORDERINGS = ("id", "name", "created_at", "updated_at", "next_run_time")
+from apps.tenants.api.schema import PageShape, Shape
 
 
 class TriggerShape(Shape):
@@ -141,11 +139,3 @@ class PreviewShape(Shape):
 
 JOB_ID = OpenApiParameter("job_id", OpenApiTypes.STR, OpenApiParameter.PATH)
 COUNT = OpenApiParameter("count", OpenApiTypes.INT, description="1 to 100, 10 where it is left out.")
-LIST_FILTERS = [
-    OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values),
-    OpenApiParameter("task_type", OpenApiTypes.STR),
-    OpenApiParameter("user_id", OpenApiTypes.STR, description="Members: their own only."),
-    OpenApiParameter("search", OpenApiTypes.STR, description="Part of the name."),
-    OpenApiParameter("ordering", OpenApiTypes.STR, enum=[*ORDERINGS, *(f"-{name}" for name in ORDERINGS)]),
-    *PAGING,
-]

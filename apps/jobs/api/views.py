@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -14,39 +14,43 @@ from apps.jobs import services
 from apps.jobs.api.access import expected_version, job_response, visible_job
 from apps.jobs.api.actions import JobActions
 from apps.jobs.api.body import BLANK, flat_fields, json_object
+from apps.jobs.api.filters import JobFilters, asked_jobs
+from apps.jobs.api.history import JobHistory
 from apps.jobs.api.schema import (
     JOB_ID,
-    LIST_FILTERS,
-    ORDERINGS,
     JobBodyShape,
     JobListShape,
     JobShape,
 )
+from apps.jobs.models import Job
 from apps.jobs.payloads import job_payloads
-from apps.jobs.selectors import job_counts, jobs_of
+from apps.jobs.selectors import job_counts
 from apps.jobs.specs import OWN_FIELDS, TRIGGER_FIELDS, changed
-from apps.jobs.states import Status
 from apps.tenants.api.access import member_of, own_user_id
-from apps.tenants.api.errors import InvalidFields
 from apps.tenants.api.paging import envelope
-from apps.tenants.api.schema import IF_MATCH, ErrorShape
+from apps.tenants.api.schema import IF_MATCH, PAGING, ErrorShape
 
 # A replacement that does not mention these leaves them: whose job it is, and where an import found it.
 _KEPT = frozenset({"user_id", "legacy_user_id", "external_key"})
 
 
-class JobViewSet(JobActions):
+class JobViewSet(JobActions, JobHistory):
     lookup_url_kwarg = "job_id"
     lookup_value_regex = "[^/]+"
+    # Where the description of the list finds its filters; `asked_jobs` applies them.
+    queryset, filterset_class, filter_backends = Job.objects.none(), JobFilters, (DjangoFilterBackend,)
 
     @extend_schema(
-        operation_id="jobs_list", parameters=LIST_FILTERS, responses={200: JobListShape, 400: ErrorShape}
+        operation_id="jobs_list",
+        filters=True,
+        parameters=PAGING,
+        responses={200: JobListShape, 400: ErrorShape, 403: ErrorShape},
     )
     def list(self, request: Request) -> Response:
         """The member's jobs; the tenant's for admins and owners."""
         tenant = member_of(request).tenant
-        jobs = _filtered(request)
-        page = envelope(jobs, request, "jobs", lambda rows: job_payloads(tenant, rows), order=_order(request))
+        jobs, order = asked_jobs(request)
+        page = envelope(jobs, request, "jobs", lambda rows: job_payloads(tenant, rows), order=order)
         return Response({**page, **job_counts(jobs)})
 
     @extend_schema(
@@ -56,7 +60,9 @@ class JobViewSet(JobActions):
         """A new job. Members make their own."""
         member = member_of(request)
         fields = flat_fields(json_object(request))
-        fields["user_id"] = own_user_id(member, fields.get("user_id") or member.user_id)
+        if fields.get("user_id") in (None, ""):
+            fields["user_id"] = member.user_id
+        fields["user_id"] = own_user_id(member, fields["user_id"])
         spec = changed(BLANK, fields)
         job = services.job_create(tenant=member.tenant, spec=spec, actor=member.actor)
         return job_response(request, job, status=status.HTTP_201_CREATED)
@@ -123,31 +129,3 @@ class JobViewSet(JobActions):
             expected_version=expected_version(request),
         )
         return job_response(request, job)
-
-
-def _filtered(request: Request) -> QuerySet[Any]:
-    member, params = member_of(request), request.query_params
-    user_id = own_user_id(member, params.get("user_id") or (None if member.sees_tenant else member.user_id))
-    for name in ("user_id", "task_type", "search"):
-        if not params.get(name, "").isprintable() or len(params.get(name, "")) > 200:
-            raise InvalidFields({name: "Use at most 200 printable characters."})
-    jobs: QuerySet[Any] = jobs_of(member.tenant, user_id=user_id)
-    if wanted := params.get("status"):
-        if wanted not in Status.values:
-            raise InvalidFields({"status": f"Use one of {', '.join(Status.values)}."})
-        jobs = jobs.filter(status=wanted)
-    if task_type := params.get("task_type"):
-        jobs = jobs.filter(task_type=task_type)
-    if search := params.get("search"):
-        jobs = jobs.filter(name__icontains=search)
-    return jobs
-
-
-def _order(request: Request) -> tuple[str, ...]:
-    text = request.query_params.get("ordering", "-id")
-    name = text.removeprefix("-")
-    if name not in ORDERINGS:
-        raise InvalidFields({"ordering": f"Use one of {', '.join(ORDERINGS)}, with a minus for descending."})
-    column = "due" if name == "next_run_time" else name
-    sign = "-" if text.startswith("-") else ""
-    return (f"{sign}{column}",) if column == "id" else (f"{sign}{column}", f"{sign}id")

@@ -3,6 +3,18 @@
 import django.db.models.functions.comparison
 from django.db import migrations, models
 
+# Until now nothing kept two of these apart. The oldest stays what it is; the others go on as ordinary jobs.
+SECOND_ONES = """
+UPDATE jobs_job SET task_category = 'general' WHERE id IN (
+    SELECT id FROM (
+        SELECT id, row_number() OVER (
+            PARTITION BY tenant_id, coalesce(user_id, legacy_user_id::text), platform ORDER BY id) AS place
+        FROM jobs_job
+        WHERE task_category = 'platform_insights' AND deleted_at IS NULL
+            AND platform IS NOT NULL AND coalesce(user_id, legacy_user_id::text) IS NOT NULL
+    ) AS job WHERE place > 1)
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -11,6 +23,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(SECOND_ONES, migrations.RunSQL.noop),
         migrations.AddConstraint(
             model_name="job",
             constraint=models.UniqueConstraint(
