@@ -6,7 +6,7 @@ repaired by the button below, with a reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from apps.operations import services
 from apps.operations.reconcilers import RECONCILERS
+from apps.operations.reconcilers.base import Drift
 from apps.operations.reports import SHOWN_ITEMS, Item
 from apps.tenants.models import Tenant
 from apps.tenants.operators import actor_of
@@ -29,7 +30,7 @@ PERMISSION = "jobs.change_cursor"
 
 
 class ScopeForm(forms.Form):
-    """Where to look: a tenant by its short name or all, and there the named jobs or all."""
+    """Where to look: a tenant by its short name or all, and there the named jobs or users, or all."""
 
     kind = forms.ChoiceField(widget=UnfoldAdminSelectWidget())
     tenant = forms.CharField(
@@ -40,8 +41,9 @@ class ScopeForm(forms.Form):
     jobs = forms.CharField(
         required=False,
         max_length=10_000,
+        label="Objects",
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Ids, separated by commas; empty for all jobs.",
+        help_text="Ids (of users, the old ones), separated by commas; empty for all.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,7 +63,7 @@ class ScopeForm(forms.Form):
     def clean_jobs(self) -> list[int] | None:
         parts = [part.strip() for part in self.cleaned_data["jobs"].split(",") if part.strip()]
         if any(not part.isdecimal() or len(part) > 18 for part in parts):
-            raise forms.ValidationError("Use the numbers of jobs, separated by commas.")
+            raise forms.ValidationError("Use numbers, separated by commas.")
         return [int(part) for part in parts] or None
 
 
@@ -111,18 +113,14 @@ def _table(items: Sequence[Item]) -> dict[str, Any]:
         )
     )
     return {
-        "headers": ["Tenant", "Job", "What", "Next run is", "Next run becomes", "Result"],
+        "headers": ["Tenant", "Object", "What", "Is", "Becomes", "Result"],
         "rows": [
             [
                 names.get(item.drift.tenant_id, "?"),
-                format_html(
-                    '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
-                    reverse("admin:jobs_job_change", args=[item.drift.object_id]),
-                    item.drift.label,
-                ),
+                _object(item.drift),
                 item.detail or item.drift.sentence,
-                _when(item.drift.found),
-                _when(item.drift.wanted),
+                _state(item.drift.found),
+                _state(item.drift.wanted),
                 item.result.value,
             ]
             for item in items
@@ -130,10 +128,22 @@ def _table(items: Sequence[Item]) -> dict[str, Any]:
     }
 
 
-def _when(columns: Any) -> str:
-    """Where a cursor stands, in a few words."""
+def _object(drift: Drift) -> str:
+    if drift.object_type != "job":
+        return f"{drift.object_type} {drift.object_id} ({drift.label})"
+    return format_html(
+        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
+        reverse("admin:jobs_job_change", args=[drift.object_id]),
+        drift.label,
+    )
+
+
+def _state(columns: Mapping[str, Any]) -> str:
+    """What is stored, or will be: where a cursor stands, in a few words; of anything else, its columns."""
     if not columns:
         return "-"
+    if "next_run_at" not in columns:
+        return ", ".join(f"{name}: {value}" for name, value in columns.items())
     if columns["next_run_at"]:
         return _plain(columns["next_run_at"])
     return f"none (held from {_plain(columns['paused_from'])})" if columns["paused_from"] else "none"

@@ -27,6 +27,7 @@ class Item:
             "kind": drift.kind,
             "problem": drift.problem,
             "tenant_id": drift.tenant_id,
+            "object_type": drift.object_type,
             "object_id": drift.object_id,
             "name": drift.label,
             "sentence": drift.sentence,
@@ -45,6 +46,7 @@ class ReconcileReport:
     dry_run: bool
     reconciled_at: datetime
     items: tuple[Item, ...]
+    has_more: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -72,5 +74,6 @@ class ReconcileReport:
             **self.counts,
             "items": [item.payload for item in self.items[:SHOWN_ITEMS]],
             "items_left_off": max(0, len(self.items) - SHOWN_ITEMS),
+            "has_more": self.has_more,
             "reconciled_at": self.reconciled_at.isoformat(),
         }

@@ -13,11 +13,11 @@ from apps.executions.models import Counter, Execution
 from apps.executions.states import Outcome, State
 from apps.jobs.models import Cursor
 from apps.jobs.schedules import database_now
+from apps.jobs.states import FAILING_IN_A_ROW
 from apps.leadership.selectors import LeadershipStatus, leadership_status
 from apps.tenants.models import Tenant
 
 LATE = timedelta(seconds=15)  # the grace that jobs have by default
-FAILING_IN_A_ROW = 3
 WORST = 10  # tenants shown
 
 

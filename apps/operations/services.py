@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db import DatabaseError, transaction
 
@@ -28,12 +28,15 @@ def reconcile(
     reason: str,
     actor: str,
     object_ids: Sequence[int] | None = None,
+    limit: int | None = None,
 ) -> ReconcileReport:
     """Find drift of these kinds and, unless `dry_run`, repair it.
 
     `tenant` None means all tenants and is for on-call alone. A real run needs a reason. Each repair is a transaction of
     its own with its audit entry, so one that fails takes no other back; the run leaves one entry more, also when it
-    found nothing. Raises `Refused` for an unknown kind, a missing reason or one that is too long.
+    found nothing. With `limit` it stops after so many, and the report says whether there are more.
+
+    Raises `Refused` for an unknown kind, a missing reason or one that is too long.
     """
     reason = reason.strip()
     if unknown := [kind for kind in kinds if kind not in RECONCILERS]:
@@ -47,14 +50,16 @@ def reconcile(
     scope = Scope(tenant, tuple(object_ids) if object_ids is not None else None)
     with tenant_scope(tenant) if tenant is not None else all_tenants_scope():
         items: list[Item] = []
-        for reconciler in (RECONCILERS[kind] for kind in kinds):
-            for drift in reconciler.find(scope):
-                items.append(
-                    Item(drift, Result.FOUND)
-                    if dry_run
-                    else _repair(reconciler, drift, reason=reason, actor=actor)
-                )
-        report = ReconcileReport(tuple(kinds), dry_run, database_now(), tuple(items))
+        has_more = False
+        for reconciler, drift in _found(kinds, scope):
+            if has_more := limit is not None and len(items) >= limit:
+                break
+            items.append(
+                Item(drift, Result.FOUND)
+                if dry_run
+                else _repair(reconciler, drift, reason=reason, actor=actor)
+            )
+        report = ReconcileReport(tuple(kinds), dry_run, database_now(), tuple(items), has_more)
         if not dry_run:
             with transaction.atomic():
                 audit(
@@ -70,6 +75,12 @@ def reconcile(
     return report
 
 
+def _found(kinds: Sequence[str], scope: Scope) -> Iterator[tuple[Reconciler, Drift]]:
+    for reconciler in (RECONCILERS[kind] for kind in kinds):
+        for drift in reconciler.find(scope):
+            yield reconciler, drift
+
+
 def _repair(reconciler: Reconciler, drift: Drift, *, reason: str, actor: str) -> Item:
     try:
         with transaction.atomic():
@@ -81,7 +92,7 @@ def _repair(reconciler: Reconciler, drift: Drift, *, reason: str, actor: str) ->
                 actor=actor,
                 action=f"reconcile.{reconciler.kind}",
                 tenant=Tenant.objects.get(pk=seen.tenant_id),
-                object_type="job",
+                object_type=seen.object_type,
                 object_id=seen.object_id,
                 reason=reason,
                 data={

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from django.db import connection
 
+from apps.leadership.locks import TOTALS_CLASS
 
-class Accounted(NamedTuple):
-    """The last tick with an outcome, and when the schedule took effect; None where unknown."""
-
-    tick: datetime | None
-    scheduled_at: datetime | None
+TOTALS = ("tasks_found", "tasks_executed", "tasks_failed", "tasks_skipped")
 
 
 @cache
@@ -24,14 +20,35 @@ def sql(name: str) -> str:
     return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def read_accounted(job_ids: Sequence[int]) -> dict[int, Accounted]:
-    """How far each of these jobs is accounted for, by job."""
+def read_accounted(job_ids: Sequence[int]) -> dict[int, datetime | None]:
+    """The last tick of each of these jobs that has an outcome or will get one; None where there is none."""
     with connection.cursor() as cursor:
         cursor.execute(sql("read_accounted"), {"job_ids": list(job_ids)})
-        return {row[0]: Accounted(*row[1:]) for row in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 def wake_scheduler() -> None:
     """Tell the leader, on commit, that cursors have moved."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify('scheduler_jobs', '')")
+
+
+def hold_totals(tenant_id: int) -> None:
+    """Until the transaction ends, nobody else repairs the totals of this tenant."""
+    with connection.cursor() as cursor:
+        # Two integers: ids beyond the first two thousand million share keys, which costs them a wait.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (TOTALS_CLASS, tenant_id % 2**31))
+
+
+def read_totals(tenant_id: int) -> tuple[dict[str, int], dict[str, int]]:
+    """A tenant's totals by name of TOTALS: as they are stored, and as its history has them."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql("read_totals"), {"tenant_id": tenant_id})
+        row = cursor.fetchone()
+    return dict(zip(TOTALS, row[:4], strict=True)), dict(zip(TOTALS, row[4:], strict=True))
+
+
+def add_drift(tenant_id: int, drift: Mapping[str, int]) -> None:
+    """Add to a tenant's totals; `drift` by name of TOTALS."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql("add_drift"), {"tenant_id": tenant_id, **drift})

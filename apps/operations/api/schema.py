@@ -5,9 +5,10 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.operations.services import MAX_REASON
+from apps.tenants.api.schema import Shape
 
 
-class ReconcileBody(serializers.Serializer[Any]):
+class ReconcileBody(Shape):
     dry_run = serializers.BooleanField(default=False)
     reason = serializers.CharField(default="", allow_blank=True, max_length=MAX_REASON)
 
@@ -16,8 +17,9 @@ class ReconcileItemShape(serializers.Serializer[Any]):
     kind = serializers.CharField()
     problem = serializers.CharField()
     tenant_id = serializers.IntegerField()
-    object_id = serializers.IntegerField(help_text="The job's id.")
-    name = serializers.CharField(help_text="The job's name.")
+    object_type = serializers.CharField(help_text="What has drifted: a job, a user or a connection.")
+    object_id = serializers.IntegerField(help_text="The id of the job or connection, or the user's old one.")
+    name = serializers.CharField(help_text="The job's name, the user's id, or the platform and its user.")
     sentence = serializers.CharField()
     found = serializers.DictField()
     wanted = serializers.DictField()
@@ -36,4 +38,42 @@ class ReconcileReportShape(serializers.Serializer[Any]):
     failures = serializers.IntegerField()
     items = ReconcileItemShape(many=True)
     items_left_off = serializers.IntegerField()
+    has_more = serializers.BooleanField(
+        help_text="A request repairs so many at most; repeat it for the rest."
+    )
+    reconciled_at = serializers.DateTimeField()
+
+
+class EventRangeShape(serializers.Serializer[Any]):
+    oldest_event = serializers.DateTimeField(allow_null=True)
+    newest_event = serializers.DateTimeField(allow_null=True)
+
+
+class EventStatisticsShape(serializers.Serializer[Any]):
+    total_events = serializers.IntegerField()
+    events_by_type = serializers.DictField(child=serializers.IntegerField())
+    date_range = EventRangeShape()
+
+
+class CleanupShape(serializers.Serializer[Any]):
+    deleted_count = serializers.IntegerField()
+    would_delete_count = serializers.IntegerField(help_text="Of a dry run.")
+    oldest_kept_event = serializers.DateTimeField(allow_null=True)
+    cutoff_date = serializers.DateTimeField()
+    dry_run = serializers.BooleanField()
+
+
+class TotalsShape(serializers.Serializer[Any]):
+    cumulative_tasks_found = serializers.IntegerField()
+    cumulative_tasks_executed = serializers.IntegerField()
+    cumulative_tasks_failed = serializers.IntegerField()
+    cumulative_tasks_skipped = serializers.IntegerField()
+
+
+class TotalsReconciledShape(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    stats = TotalsShape(help_text="The totals as the history has them.")
+    before = TotalsShape(help_text="As they were stored.")
+    drift = TotalsShape(help_text="By how much they were off: `before` less `stats`.")
+    dry_run = serializers.BooleanField()
     reconciled_at = serializers.DateTimeField()

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.jobs.api.body import json_object
 from apps.operations import services
 from apps.operations.api.schema import ReconcileBody, ReconcileReportShape
 from apps.operations.reconcilers import RECONCILERS
 from apps.tenants.api.access import member_of
 from apps.tenants.api.errors import InvalidFields
+from apps.tenants.api.self_service import checked
 from apps.tenants.api.views import TenantViewSet
 from apps.tenants.permissions import IsAdmin
 from apps.tenants.services import Refused
 
 _KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(RECONCILERS))
+
+
+# With an Idempotency-Key the request is one transaction, and the cursors that it repairs are locked until its end.
+MAX_REPAIRS = 100
 
 
 class ReconcileViewSet(TenantViewSet):
@@ -36,13 +38,13 @@ class ReconcileViewSet(TenantViewSet):
     )
     @action(detail=False, methods=["post"], url_path="(?P<kind>[a-z_]+)", url_name="kind")
     def reconcile(self, request: Request, kind: str) -> Response:
-        """Find drift of one kind in the tenant and repair it, with a reason; a dry run only shows it."""
+        """Find drift of one kind in the tenant and repair it, with a reason; a dry run only shows it.
+
+        One request repairs a hundred at most, and says whether there are more.
+        """
         if kind not in RECONCILERS:
             raise Http404
-        body = ReconcileBody(data=json_object(request))
-        body.is_valid(raise_exception=True)
-        asked: dict[str, Any] = body.validated_data
-        member = member_of(request)
+        member, asked = member_of(request), checked(ReconcileBody, request)
         try:
             report = services.reconcile(
                 kinds=[kind],
@@ -50,6 +52,7 @@ class ReconcileViewSet(TenantViewSet):
                 dry_run=asked["dry_run"],
                 reason=asked["reason"],
                 actor=member.actor,
+                limit=None if asked["dry_run"] else MAX_REPAIRS,
             )
         except Refused as error:
             raise InvalidFields({"reason": str(error)}) from None

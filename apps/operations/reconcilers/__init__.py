@@ -5,5 +5,11 @@ A new kind is a class here and an entry in `RECONCILERS`; API, admin and command
 
 from apps.operations.reconcilers.base import Reconciler
 from apps.operations.reconcilers.cursors import CursorReconciler
+from apps.operations.reconcilers.platform_jobs import PlatformJobReconciler
+from apps.operations.reconcilers.totals import TotalsReconciler
+from apps.operations.reconcilers.user_ids import UserIdReconciler
 
-RECONCILERS: dict[str, Reconciler] = {reconciler.kind: reconciler for reconciler in (CursorReconciler(),)}
+RECONCILERS: dict[str, Reconciler] = {
+    reconciler.kind: reconciler
+    for reconciler in (CursorReconciler(), UserIdReconciler(), TotalsReconciler(), PlatformJobReconciler())
+}

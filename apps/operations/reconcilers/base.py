@@ -24,7 +24,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing that is not as it should be. `found` and `wanted` are what is stored and what a repair stores."""
+    """One thing that is not as it should be. `found` and `wanted` are what is stored and what a repair stores.
+    `object_type` says what `object_id` is the id of.
+    """
 
     kind: str
     problem: str
@@ -32,6 +34,7 @@ class Drift:
     object_id: int
     sentence: str
     label: str = ""
+    object_type: str = "job"
     found: Mapping[str, Any] = field(default_factory=dict)
     wanted: Mapping[str, Any] = field(default_factory=dict)
 

@@ -14,7 +14,6 @@ from apps.jobs.models import Cursor, Job
 from apps.jobs.recurrence.rules import Rule
 from apps.jobs.schedules import first_after, rule_of
 from apps.jobs.states import Switch
-from apps.operations.statements import Accounted
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -54,14 +53,14 @@ class Misplaced:
     detail: str = ""
 
 
-def examine(job: Job, cursor: Cursor | None, accounted: Accounted) -> Misplaced | None:
-    """What is wrong with the cursor of `job`, or None."""
+def examine(job: Job, cursor: Cursor | None, accounted: datetime | None) -> Misplaced | None:
+    """What is wrong with the cursor of `job`, or None; `accounted` is its last tick that has an outcome."""
     if job.deleted_at is not None:
         stopped = cursor is None or cursor.next_run_at is None
         return None if stopped else Misplaced(NOT_STOPPED, Place(None, None))
     last = cursor.last_scheduled_for if cursor is not None else None
-    outcome = max(filter(None, (accounted.tick, last)), default=None)
-    since = max(filter(None, (outcome, job.created_at, accounted.scheduled_at)))
+    outcome = max(filter(None, (accounted, last)), default=None)
+    since = max(filter(None, (outcome, job.created_at, job.schedule_since)))
     held = job.switch == Switch.PAUSED or (cursor is not None and cursor.quarantined_at is not None)
     if held and cursor is not None:
         return _of_held(job, cursor, outcome, since)
