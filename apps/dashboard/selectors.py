@@ -3,46 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 from django.db import connection
 from django.db.models import (
-    BooleanField,
     Count,
-    ExpressionWrapper,
     F,
     Func,
-    Model,
     QuerySet,
     TextField,
     Value,
 )
-from django.db.models.functions import Coalesce
 
+from apps.executions.history import Ledger
 from apps.executions.models import Execution, ExecutionLog, ExecutionOutput, Skip, TenantTotals
 from apps.executions.selectors import executions_finished, executions_live
 from apps.executions.states import State
 from apps.executions.targets import registry
 from apps.jobs.models import Job
+from apps.jobs.selectors import RECURRING
 from apps.jobs.states import Switch
 from apps.leadership.models import SchedulerEvent
-from apps.tenants.identity import user_rows
+from apps.tenants.identity import UserForms, user_forms, user_rows
 from apps.tenants.models import Tenant
 
 JOB_EVENTS = tuple(event.value for event in SchedulerEvent.Type if event.value.startswith("job_"))
-_Row = TypeVar("_Row", bound=Model)
-
-
-@dataclass(frozen=True, slots=True)
-class LogFilter:
-    """Which executions or skips: of one user, of one job, with a nominal time from `since` until before `until`."""
-
-    user_id: str | None = None
-    job_id: int | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 def database_now() -> datetime:
@@ -52,54 +38,40 @@ def database_now() -> datetime:
         return cast(datetime, cursor.fetchone()[0])
 
 
-def finished(tenant: Tenant, wanted: LogFilter, outcome: str | None = None) -> QuerySet[ExecutionLog]:
-    """The ledger."""
-    rows = _within(executions_finished(tenant_id=tenant.pk), tenant, wanted)
-    return rows if outcome is None else rows.filter(status=outcome)
+def ledger(
+    tenant: Tenant,
+    user_id: str | None,
+    outcome: str | None = None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Ledger:
+    """What has finished, with nominal times from `since` until before `until`; pages cost the same at any size."""
+    return Ledger(tenant.pk, _forms(tenant, user_id), outcome, since, until)
 
 
-def running(tenant: Tenant, wanted: LogFilter) -> QuerySet[Execution]:
+def finished(tenant: Tenant, user_id: str | None, outcome: str | None = None) -> QuerySet[ExecutionLog]:
+    """What has finished, to be filtered further."""
+    return executions_finished(tenant_id=tenant.pk, user=_forms(tenant, user_id), status=outcome)
+
+
+def running(tenant: Tenant, user_id: str | None) -> QuerySet[Execution]:
     """What workers hold at this moment."""
-    return _within(executions_live(tenant_id=tenant.pk).filter(state=State.LEASED), tenant, wanted)
+    rows = executions_live(tenant_id=tenant.pk).filter(state=State.LEASED)
+    return rows if user_id is None else rows.filter(user_rows(tenant.pk, user_id))
 
 
-def skipped(tenant: Tenant, wanted: LogFilter) -> QuerySet[Skip]:
-    """Ranges of nominal times without an execution that reach into the window."""
+def skipped(tenant: Tenant, user_id: str | None) -> QuerySet[Skip]:
+    """Ranges of nominal times without an execution."""
     rows = Skip.objects.filter(tenant=tenant)
-    if wanted.user_id is not None:
-        of_user = Job.objects.filter(user_rows(tenant.pk, wanted.user_id), tenant=tenant)
-        rows = rows.filter(job_id__in=of_user.values("id"))
-    if wanted.job_id is not None:
-        rows = rows.filter(job_id=wanted.job_id)
-    if wanted.since is not None:
-        rows = rows.filter(last__gte=wanted.since)
-    return rows if wanted.until is None else rows.filter(first__lt=wanted.until)
+    if user_id is None:
+        return rows
+    of_user = Job.objects.filter(user_rows(tenant.pk, user_id), tenant=tenant)
+    return rows.filter(job_id__in=of_user.values("id"))
 
 
-def _within(rows: QuerySet[_Row], tenant: Tenant, wanted: LogFilter) -> QuerySet[_Row]:
-    if wanted.user_id is not None:
-        rows = rows.filter(user_rows(tenant.pk, wanted.user_id))
-    if wanted.job_id is not None:
-        rows = rows.filter(job_id=wanted.job_id)
-    if wanted.since is not None:
-        rows = rows.filter(scheduled_for__gte=wanted.since)
-    return rows if wanted.until is None else rows.filter(scheduled_for__lt=wanted.until)
-
-
-def execution_of(tenant: Tenant, execution_id: int, user_id: str | None) -> ExecutionLog | Execution | None:
-    """A finished execution or a live one; with `user_id`, its `owned` says whether it is that user's.
-
-    One that finishes between the first look and the second is found by the third.
-    """
-    own = Value(True)
-    if user_id is not None:
-        own = Coalesce(  # type: ignore[assignment]
-            ExpressionWrapper(user_rows(tenant.pk, user_id), output_field=BooleanField()),
-            Value(False),
-        )
-    ledger = ExecutionLog.objects.filter(tenant=tenant, id=execution_id).annotate(owned=own)
-    live = Execution.objects.filter(tenant=tenant, id=execution_id).annotate(owned=own)
-    return ledger.first() or live.first() or ledger.first()
+def _forms(tenant: Tenant, user_id: str | None) -> UserForms | None:
+    return None if user_id is None else user_forms(tenant.pk, user_id)
 
 
 def outputs_of(tenant: Tenant, rows: Collection[ExecutionLog]) -> dict[int, dict[str, Any]]:
@@ -127,6 +99,11 @@ def jobs_by_id(tenant: Tenant, job_ids: Collection[int | None]) -> dict[int, Job
     return Job.objects.filter(tenant=tenant).in_bulk(wanted) if wanted else {}
 
 
+def job_ids_named(tenant: Tenant, text: str) -> list[int]:
+    """The tenant's jobs whose name contains `text`, deleted ones too."""
+    return list(Job.objects.filter(tenant=tenant, name__icontains=text).values_list("id", flat=True))
+
+
 def events(tenant: Tenant, user_id: str | None) -> QuerySet[SchedulerEvent]:
     """The tenant's lines of the journal, or those of one user's jobs."""
     rows = SchedulerEvent.objects.filter(tenant=tenant)
@@ -141,10 +118,26 @@ def running_count(tenant: Tenant) -> int:
     return executions_live(tenant_id=tenant.pk).filter(state=State.LEASED).count()
 
 
-def active_type_count(tenant: Tenant) -> int:
-    """How many task types have a job whose schedule counts."""
-    jobs = Job.objects.filter(tenant=tenant, deleted_at=None, switch=Switch.ACTIVE)
-    return cast(int, jobs.aggregate(n=Count("task_type", distinct=True))["n"])
+class JobCounts(NamedTuple):
+    """`total` and `recurring` (cron, interval) jobs of a member, or of the tenant; `active_types` are the tenant's."""
+
+    total: int
+    recurring: int
+    active_types: int
+
+
+def job_counts(tenant: Tenant, user_id: str | None) -> JobCounts:
+    """All three in one look at the tenant's jobs: there may be ten thousand."""
+    jobs = Job.objects.filter(tenant=tenant, deleted_at=None)
+    own = None if user_id is None else user_rows(tenant.pk, user_id)
+    groups = list(
+        jobs.values_list("task_type", "switch", "trigger_type").annotate(n=Count("id", filter=own)).order_by()
+    )
+    return JobCounts(
+        total=sum(n for *_, n in groups),
+        recurring=sum(n for _, _, trigger, n in groups if trigger in RECURRING),
+        active_types=len({task_type for task_type, switch, *_ in groups if switch == Switch.ACTIVE}),
+    )
 
 
 def last_interval_adjustment(tenant: Tenant) -> datetime | None:

@@ -5,7 +5,9 @@ from django.urls import re_path
 from apps.dashboard.api import openapi  # noqa: F401 - registers how authentication is described
 from apps.dashboard.api.events import EventHistoryViewSet
 from apps.dashboard.api.logs import ExecutionLogViewSet, RecentSchedulerLogViewSet
+from apps.dashboard.api.logs_csv import ExecutionLogCsv
 from apps.dashboard.api.overview import Dashboard, Health, Schema, Status
+from apps.dashboard.api.platforms import PlatformLogs
 from apps.tenants.api.routing import Router
 
 router = Router()
@@ -15,7 +17,13 @@ router.register("recent-scheduler-logs", RecentSchedulerLogViewSet, basename="re
 
 # Single documents, not collections: nothing to list or to look up.
 urlpatterns = [
+    re_path(r"^execution-logs\.csv/?$", ExecutionLogCsv.as_view(), name="execution-log-csv"),
     *router.urls,
+    re_path(
+        r"^platform-insights/logs/(?P<user_id>[^/]+)/?$",
+        PlatformLogs.as_view(),
+        name="platform-insights-logs",
+    ),
     re_path(r"^dashboard/?$", Dashboard.as_view(), name="dashboard"),
     re_path(r"^status/?$", Status.as_view(), name="status"),
     re_path(r"^health/?$", Health.as_view(), name="health"),

@@ -1,59 +1,114 @@
-"""What a query string asks of a list, checked. An empty value is as good as none."""
+"""What a query string asks of a list, checked and applied. An empty value is as good as none."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC
+from typing import Any, TypeVar
 
-from rest_framework import serializers
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
+from apps.dashboard import selectors
 from apps.executions.states import Outcome
 from apps.leadership.models import SchedulerEvent
+from apps.tenants.api.access import member_of
+from apps.tenants.api.errors import InvalidFields
 
 RUNNING, SKIPPED = "running", "skipped"
 LOG_STATUSES = [*Outcome.values, RUNNING, SKIPPED]
 MAX_ID = 2**63 - 1
+_FilterSet = TypeVar("_FilterSet", bound=django_filters.FilterSet)
 
 
-class PageQuery(serializers.Serializer[Any]):
-    """Described here, checked by `tenants.api.paging`."""
+class InstantField(IsoDateTimeField):
+    """In UTC: Postgres takes fewer offsets than Python, and neither goes on for ever."""
 
-    limit = serializers.IntegerField(
-        required=False, min_value=1, max_value=500, help_text="50 where it is left out."
-    )
-    offset = serializers.IntegerField(required=False, min_value=0)
-    cursor = serializers.CharField(required=False, help_text="The `next_cursor` of the page before.")
+    years = range(1970, 9000)
 
-
-class LogQuery(PageQuery):
-    status = serializers.ChoiceField(
-        choices=LOG_STATUSES,
-        required=False,
-        help_text="Without it, what has finished: success and failed. `skipped` lists ranges of nominal times that had "
-        "no execution, with their `reason` and `count`; their ids are negative.",
-    )
-    job_id = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
-    user_id = serializers.CharField(
-        required=False, max_length=200, help_text="For admins and owners; members see their own."
-    )
-    since = serializers.DateTimeField(required=False, help_text="Nominal times from this one on.")
-    until = serializers.DateTimeField(required=False, help_text="Nominal times before this one.")
+    def to_python(self, value: Any) -> Any:
+        moment = super().to_python(value)
+        if moment is None:
+            return None
+        if moment.year not in self.years:
+            raise forms.ValidationError(f"Use a year from {self.years.start} to {self.years.stop - 1}.")
+        return moment.astimezone(UTC)
 
 
-class EventQuery(PageQuery):
-    event_type = serializers.ChoiceField(choices=SchedulerEvent.Type.values, required=False)
-    days = serializers.IntegerField(
-        required=False, default=7, min_value=1, max_value=90, help_text="How far back."
-    )
-    user_id = serializers.CharField(
-        required=False, max_length=200, help_text="For admins and owners; members see their own."
-    )
+class InstantFilter(django_filters.IsoDateTimeFilter):
+    field_class = InstantField
 
 
-def checked(query: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    """The query string's own values, as Python's. Raises ValidationError (400) by field."""
-    paging = PageQuery().fields
-    given = {name: text for name, text in request.query_params.items() if text and name not in paging}
-    serializer = query(data=given)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+class IntegerFilter(django_filters.Filter):
+    field_class = forms.IntegerField
+
+
+class LogFilters(django_filters.FilterSet):
+    """Of executions. `status` says which list it is and `user_id` whose; both are answered before this filters."""
+
+    status = django_filters.ChoiceFilter(choices=[(name, name) for name in LOG_STATUSES], method="elsewhere")
+    user_id = django_filters.CharFilter(max_length=200, method="elsewhere")
+    job_id = IntegerFilter(min_value=1, max_value=MAX_ID)
+    since = InstantFilter("scheduled_for", "gte")
+    until = InstantFilter("scheduled_for", "lt")
+    search = django_filters.CharFilter(max_length=200, method="of_jobs_named")
+
+    def of_jobs_named(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """By way of the jobs, which are few: rows are found by their index, and a search costs what it finds."""
+        return rows.filter(job_id__in=selectors.job_ids_named(member_of(self.request).tenant, value))
+
+    def elsewhere(self, rows: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
+        return rows
+
+
+class SkipFilters(LogFilters):
+    """Of ranges of times: those that reach into the window."""
+
+    since = InstantFilter("last", "gte")
+    until = InstantFilter("first", "lt")
+
+
+class EventFilters(django_filters.FilterSet):
+    """Of the journal. `days` is counted back from the database's clock, by whoever has it."""
+
+    event_type = django_filters.ChoiceFilter(choices=SchedulerEvent.Type.choices)
+    days = IntegerFilter(min_value=1, max_value=90, method="elsewhere")
+    user_id = django_filters.CharFilter(max_length=200, method="elsewhere")
+
+    def elsewhere(self, rows: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
+        return rows
+
+
+USER_ID = OpenApiParameter(
+    "user_id", OpenApiTypes.STR, description="For admins and owners; members see their own."
+)
+LOG_FILTERS = [
+    OpenApiParameter(
+        "status",
+        enum=LOG_STATUSES,
+        description="Without it, what has finished: success and failed. `skipped` lists ranges of nominal times that "
+        "had no execution, with their `reason` and `count`; their ids are negative.",
+    ),
+    OpenApiParameter("job_id", OpenApiTypes.INT64),
+    USER_ID,
+    OpenApiParameter("since", OpenApiTypes.DATETIME, description="Nominal times from this one on."),
+    OpenApiParameter("until", OpenApiTypes.DATETIME, description="Nominal times before this one."),
+    OpenApiParameter("search", description="Of the jobs, deleted ones too, whose name contains this."),
+]
+EVENT_FILTERS = [
+    OpenApiParameter("event_type", enum=SchedulerEvent.Type.values),
+    OpenApiParameter("days", OpenApiTypes.INT, description="How far back: 1 to 90, 7 where it is left out."),
+    USER_ID,
+]
+
+
+def checked(filters: type[_FilterSet], request: Request, rows: QuerySet[Any]) -> _FilterSet:
+    """The filters of the query string over `rows`. Raises InvalidFields (400) by field."""
+    filter_set: _FilterSet = filters(request.query_params, rows, request=request)
+    if not filter_set.is_valid():
+        raise InvalidFields(dict(filter_set.errors))
+    return filter_set

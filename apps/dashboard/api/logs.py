@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.dashboard import payloads, selectors
-from apps.dashboard.api.filters import MAX_ID, RUNNING, SKIPPED, LogQuery, checked
+from apps.dashboard.api.filters import LOG_FILTERS
+from apps.dashboard.api.log_lists import asked_logs
 from apps.dashboard.api.shapes import LOG_ID, ExecutionShape, LogListShape, RecentLogListShape
 from apps.executions.models import ExecutionLog
 from apps.executions.selectors import execution_attempts, execution_output
+from apps.jobs.api.access import visible_execution
 from apps.tenants.api.access import listed_user, member_of
 from apps.tenants.api.paging import envelope
-from apps.tenants.api.schema import ErrorShape
+from apps.tenants.api.schema import PAGING, ErrorShape
 from apps.tenants.api.views import TenantViewSet
 
 RECENT = 5
@@ -26,7 +27,7 @@ class ExecutionLogViewSet(TenantViewSet):
 
     @extend_schema(
         operation_id="execution_logs_list",
-        parameters=[LogQuery],
+        parameters=[*LOG_FILTERS, *PAGING],
         responses={200: LogListShape, 400: ErrorShape},
     )
     def list(self, request: Request) -> Response:
@@ -34,32 +35,8 @@ class ExecutionLogViewSet(TenantViewSet):
 
         Finished ones, unless `status` asks for what is running now or for the times that were skipped.
         """
-        query = checked(LogQuery, request)
-        status = query.pop("status", None)
-        query["user_id"] = listed_user(request, query.get("user_id"))
-        tenant, wanted = member_of(request).tenant, selectors.LogFilter(**query)
-        if status == RUNNING:
-            page = envelope(
-                selectors.running(tenant, wanted),
-                request,
-                "logs",
-                lambda rows: payloads.running_logs(tenant, rows),
-            )
-        elif status == SKIPPED:
-            page = envelope(
-                selectors.skipped(tenant, wanted),
-                request,
-                "logs",
-                lambda rows: payloads.skipped_logs(tenant, rows),
-                order=("-last", "-id"),
-            )
-        else:
-            page = envelope(
-                selectors.finished(tenant, wanted, status),
-                request,
-                "logs",
-                lambda rows: payloads.finished_logs(tenant, rows),
-            )
+        logs = asked_logs(request)
+        page = envelope(logs.rows, request, "logs", logs.shown)
         return Response({**page, "is_scheduler_logs": False})
 
     @extend_schema(
@@ -69,14 +46,7 @@ class ExecutionLogViewSet(TenantViewSet):
     )
     def retrieve(self, request: Request, log_id: str) -> Response:
         """One execution, finished or live, with its attempts and its output."""
-        member = member_of(request)
-        number = int(log_id) if log_id.isascii() and log_id.isdigit() and len(log_id) < 20 else 0
-        user_id = None if member.sees_tenant else member.user_id
-        row = selectors.execution_of(member.tenant, number, user_id) if 0 < number <= MAX_ID else None
-        if row is None:
-            raise NotFound("There is no such execution.")
-        if not row.owned:  # type: ignore[union-attr]  # annotated
-            raise PermissionDenied("This execution is of another user's job.")
+        member, row = member_of(request), visible_execution(request, log_id)
         attempts = list(execution_attempts(execution=row))
         output = execution_output(execution=row) if isinstance(row, ExecutionLog) else None
         return Response(payloads.execution_payload(member.tenant, row, attempts, output))

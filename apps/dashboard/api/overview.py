@@ -26,7 +26,7 @@ _OPERATORS_ONLY = frozenset({"term_id", "replica", "host", "process_id"})
 class Dashboard(TenantView):
     @extend_schema(operation_id="dashboard_read", responses={200: DashboardShape})
     def get(self, request: Request) -> Response:
-        """The tenant's numbers and up to 100 jobs, the next to run first: the member's, or the tenant's for admins."""
+        """The tenant's numbers and up to 50 jobs, the next to run first: the member's, or the tenant's for admins."""
         return Response(dashboard_payload(member_of(request)))
 
 
