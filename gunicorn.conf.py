@@ -12,6 +12,10 @@ threads = int(os.environ.get("WEB_THREADS", "4"))
 timeout = 30
 graceful_timeout = 20
 keepalive = 5
+# A request line and its fields; a body's size is Django's (DATA_UPLOAD_MAX_MEMORY_SIZE).
+limit_request_line = 4094
+limit_request_fields = 100
+limit_request_field_size = 8190
 # Heartbeat files on a disk can stall a worker that is fine.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 control_socket_disable = True  # signals do; the container's file system is read-only

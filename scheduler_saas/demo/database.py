@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
-from urllib.parse import quote, urlencode
 
 import psycopg
 from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import sql
 
-from apps.tenants.machine import connection_kwargs
+from apps.tenants.machine import connection_kwargs, database_url
 
 _LOCK_CLASS = 0x5C4E
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -46,14 +44,7 @@ class DemoDatabase:
 
     def url(self) -> str:
         """As a DATABASE_URL for the children."""
-        params: dict[str, Any] = cast(Any, connection).get_connection_params()
-        login = quote(params.get("user") or "", safe="")
-        if params.get("password"):
-            login += f":{quote(params['password'], safe='')}"
-        # Host and port as options: a socket's directory cannot stand where a host name does.
-        names = ("host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey")
-        options = {name: str(params[name]) for name in names if params.get(name)}
-        return f"postgresql://{login}@/{self.name}?{urlencode(options)}"
+        return database_url()
 
     def close(self) -> None:
         connection.close()

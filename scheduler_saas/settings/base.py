@@ -63,6 +63,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "scheduler_saas.browser_headers.ContentSecurityPolicyMiddleware",
+    "scheduler_saas.browser_headers.BrowserHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "scheduler_saas.middleware.ProbeMiddleware",
     "scheduler_saas.rate_limits.RefusedCallersMiddleware",
@@ -123,14 +125,49 @@ STATIC_ROOT = BASE_DIR / "var" / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 
+# What a page may load and do. Tenants' hosts serve JSON and pages of our own without inline code; the operators' admin
+# (django-unfold) evaluates expressions in its markup (Alpine) and has inline scripts and styles.
+_NOBODY, _SELF = "'none'", "'self'"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [_NOBODY],
+        "script-src": [_SELF],
+        "style-src": [_SELF],
+        "img-src": [_SELF, "data:"],
+        "connect-src": [_SELF],
+        "base-uri": [_NOBODY],
+        "form-action": [_SELF],
+        "frame-ancestors": [_NOBODY],
+        "object-src": [_NOBODY],
+    }
+}
+OPERATORS_CONTENT_SECURITY_POLICY = {
+    **CONTENT_SECURITY_POLICY["DIRECTIVES"],
+    "script-src": [_SELF, "'unsafe-inline'", "'unsafe-eval'"],
+    "style-src": [_SELF, "'unsafe-inline'"],
+    "font-src": [_SELF],
+}
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True  # pages carry the token; no script reads the cookie
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+
+# Bytes of a request's body. A job's payload may have 256 KiB.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
+LOGIN_REDIRECT_URL = "/admin/"  # for who opens the sign-in page by itself
 AXES_ENABLE_ADMIN = False  # apps.tenants.admin has its own page of failed sign-ins
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=10)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "apps.tenants.client_address.client_address"
+# How many proxies of ours a request passes; each appends to X-Forwarded-For. 0: the peer is the client.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -144,7 +181,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["apps.tenants.permissions.IsMember"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.tenants.api.parsing.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "apps.tenants.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -156,6 +193,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SCHEMA_PATH_PREFIX": "/api/scheduler/",
     "SERVE_PERMISSIONS": ["apps.tenants.permissions.IsMember"],
     # Instead of the default hook, which moves every enumeration into a component of its own.
@@ -197,6 +235,7 @@ WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=100)  # executions at
 WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)  # for plain functions
 WORKER_POLL = env.float("WORKER_POLL", default=1.0)
 WORKER_DRAIN = env.float("WORKER_DRAIN", default=20.0)
+PLATFORM_RECONCILE_INTERVAL = env.float("PLATFORM_RECONCILE_INTERVAL", default=300.0)  # 0: not by workers
 TASK_MODULES = env.list(
     "TASK_MODULES", cast=str.strip, default=[]
 )  # modules that register tasks, beside the apps' own

@@ -36,9 +36,19 @@ class Command(BaseCommand):
             self.stdout.write(did or "nothing was due")
 
     async def _run(self, limits: Limits, options: dict[str, Any]) -> dict[str, int]:
+        from scheduler_saas.chores import Chores
+
         worker = Worker(limits=limits, name=options["name"], until_empty=options["drain"])
+        # A drain is over in a moment; who runs workers by cron runs `reconcile` by cron.
+        chores = Chores(interval=0.0 if options["drain"] else None)
+
+        def stop() -> None:
+            worker.stop()
+            chores.stop()
+
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, worker.stop)
-        await worker.run()
+            loop.add_signal_handler(number, stop)
+        with chores:
+            await worker.run()
         return dict(worker.counts)
