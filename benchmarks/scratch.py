@@ -15,7 +15,7 @@ TENANTS = 4
 
 
 @contextmanager
-def scratch_database() -> Iterator[list[int]]:
+def scratch_database(tenants: int = TENANTS) -> Iterator[list[int]]:
     """Configure Django on a new database of the configured server; yields the ids of its tenants.
 
     Raises psycopg.errors.InsufficientPrivilege when the role may not create databases.
@@ -37,11 +37,11 @@ def scratch_database() -> Iterator[list[int]]:
         wrapper.close()
         wrapper.settings_dict["NAME"] = name
         call_command("migrate", verbosity=0, interactive=False)
-        tenants = [
+        made = [
             services.tenant_create(schema_name=f"bench{number}", name=f"Bench {number}", actor="benchmark")
-            for number in range(TENANTS)
+            for number in range(tenants)
         ]
-        yield [tenant.pk for tenant in tenants]
+        yield [tenant.pk for tenant in made]
     finally:
         wrapper.close()
         _on_server(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
