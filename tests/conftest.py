@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
+from apps.tenants.machine import database_url
 from tests.factories import MembershipFactory, PlanFactory, TenantFactory
 
 pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.operators"]
@@ -82,22 +82,6 @@ def _outside_every_tenant() -> Iterator[None]:
     yield
     wrapper: Any = connection
     wrapper.set_schema_to_public()
-
-
-def database_url() -> str:
-    """The test database as a DATABASE_URL for processes that a test starts."""
-    wrapper: Any = connection
-    params = wrapper.get_connection_params()
-    login = quote(params["user"]) + (f":{quote(params['password'])}" if params.get("password") else "")
-    host = params.get("host") or ""
-    if host.startswith("/"):
-        address, query = "", f"?host={quote(host, safe='')}"
-    else:
-        address, query = host, ""
-    port = f":{params['port']}" if params.get("port") else ""
-    if query and port:
-        query, port = f"{query}&port={params['port']}", ""
-    return f"postgres://{login}@{address}{port}/{params['dbname']}{query}"
 
 
 @pytest.fixture

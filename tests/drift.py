@@ -23,6 +23,7 @@ def minutely(tenant: Any, *, made: timedelta = timedelta(hours=1), **cursor: Any
         trigger_type="cron",
         cron_expression="* * * * *",
         created_at=START - made,
+        schedule_since=START - made,
     )
     if cursor.pop("cursor", True):
         Cursor.objects.create(job=job, tenant=tenant, **cursor)

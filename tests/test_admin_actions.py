@@ -101,6 +101,7 @@ def test_a_plan_is_made_and_changed_by_service(browser: Client) -> None:
         "min_interval_seconds": 60,
         "max_timeout_seconds": 60,
         "retention_days": 1,
+        "requests_per_minute": 0,
         "allowed_tasks": "http_request,http_check",
     }
     assert browser.post(page(Plan, "add"), form).status_code == 302

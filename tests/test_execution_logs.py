@@ -50,6 +50,8 @@ class TestQueries:
             ("execution-logs", {"since": "yesterday"}),
             ("execution-logs", {"until": "2026-13-01T00:00:00Z"}),
             ("execution-logs", {"user_id": "a\0b"}),
+            ("execution-logs", {"search": "a\0b"}),
+            ("execution-logs", {"search": "a" * 201}),
             ("event-history", {"days": "0"}),
             ("event-history", {"days": "91"}),
             ("event-history", {"event_type": "party"}),
@@ -92,6 +94,11 @@ class TestQueries:
         assert found(status="skipped", until=middle) == [-skip.pk]
         assert found(status="skipped", since=edge) == []
         assert found(status="", job_id="", since="") == [good.pk, bad.pk]
+        assert found(search="IRS") == [good.pk]
+        assert found(search="irs", status="running") == [run.pk]
+        assert found(search="second", status="skipped") == [-skip.pk]
+        assert found(search="second", job_id=first.pk) == []
+        assert found(search="_", since=edge) == []
 
     def test_events_by_type_and_age(self, cast: Any) -> None:
         made, at = records.Records(cast.alice), records.now()
@@ -214,3 +221,22 @@ class TestUsersOldAndNew:
         assert vic.get(f"execution-logs/{rows['integer']}").status_code == 403
         assert bob.get(f"execution-logs/{rows['integer']}").status_code == 200
         assert bob.get(f"execution-logs/{rows['nobody']}").status_code == 403
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["execution-logs", "execution-logs.csv"])
+@pytest.mark.parametrize(
+    ("since", "status"),
+    [
+        ("1970-01-01T00:00:00+23:59", 200),
+        ("2020-01-01T00:00:00+23:59", 200),
+        ("9999-12-31T23:59:59-23:59", 400),
+    ],
+)
+def test_times_at_odd_offsets_and_at_the_ends_of_the_calendar(
+    cast: Any, path: str, since: str, status: int
+) -> None:
+    response = MemberClient(cast.ann).get(path, since=since)
+    assert response.status_code == status
+    if getattr(response, "streaming", False):
+        assert b"".join(response.streaming_content).startswith(b"id,")

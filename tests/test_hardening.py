@@ -98,6 +98,21 @@ def test_a_made_up_cursor_is_a_400_or_an_empty_page(db, cast, ordering, values):
     assert response.status_code in (200, 400), response.content
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("members", '{"username": "zed", "role": "\\ud800"}'),
+        ("api-keys", '{"name": "k", "scopes": ["\\ud800"]}'),
+        ("executions/bulk-retry", '{"status": "\\ud800"}'),
+    ],
+)
+def test_half_a_surrogate_pair_that_a_complaint_quotes_is_a_400(db, cast, path, body):
+    headers = {"Host": cast.host, "Authorization": f"Bearer {key_of(cast.alice)[1]}"}
+    response = Client().post(BASE + path, body, content_type="application/json", headers=headers)
+    assert response.status_code == 400
+    assert '"?"' in response.json()["detail"]
+
+
 @pytest.mark.parametrize("path", ["jobs", "jobs/preview", "reconcile/cursors"])
 def test_a_body_nested_without_end_is_a_400(db, cast, path):
     headers = {"Host": cast.host, "Authorization": f"Bearer {key_of(cast.alice)[1]}"}
@@ -110,7 +125,7 @@ def test_too_large_a_body_is_refused_in_json(db, cast):
     headers = {"Host": cast.host, "Authorization": f"Bearer {key_of(cast.alice)[1]}"}
     body = json.dumps({"name": "x" * 3_000_000})
     response = Client().post(f"{BASE}jobs", body, content_type="application/json", headers=headers)
-    assert response.status_code == 400
+    assert response.status_code == 413
     assert response.json()["detail"]
 
 

@@ -236,6 +236,9 @@ def test_members_act_for_themselves_and_owners_for_anybody(alice: Caller, bob: C
     mine = bob("POST", "jobs", {**BODY, "user_id": cast.bob.user_id}).json()
     assert bob("PATCH", f"jobs/{mine['id']}", {"user_id": cast.alice.user_id}).status_code == 403
     assert bob("PATCH", f"jobs/{mine['id']}", {"user_id": None}).status_code == 403
+    assert [bob("POST", "jobs", {**BODY, "user_id": wrong}).status_code for wrong in ([], {}, False)] == [
+        400
+    ] * 3
     assert alice("POST", "jobs", {**BODY, "user_id": 41}).json()["user_id"] == "41"
     moved = alice("PATCH", f"jobs/{mine['id']}", {"user_id": cast.alice.user_id})
     assert moved.json()["user_id"] == cast.alice.user_id
@@ -426,7 +429,53 @@ def test_the_list_is_filtered_and_ordered(alice: Caller, acme: Any) -> None:
         seen += names(page)
         query = f"jobs?ordering=next_run_time&limit=1&cursor={page.json()['next_cursor']}"
     assert seen == ["Alpha report", "beta 100%", "gamma"]
-    assert alice("GET", "jobs?search=%00").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=asleep", "status"),
+        ("ordering=payload", "ordering"),
+        ("ordering=name,id", "ordering"),
+        ("ordering=--id", "ordering"),
+        ("search=%00", "search"),
+        ("search=a%0ab", "search"),
+        (f"search={'x' * 201}", "search"),
+        (f"task_type={'x' * 201}", "task_type"),
+        (f"user_id={'x' * 201}", "user_id"),
+        ("user_id=%00", "user_id"),
+    ],
+)
+def test_a_filter_that_is_refused_names_the_field(alice: Caller, bob: Caller, query: str, field: str) -> None:
+    for caller in (alice, bob):
+        answer = caller("GET", f"jobs?{query}")
+        assert answer.status_code == 400
+        assert set(answer.json()["errors"]) == {field}
+        assert answer.json()["detail"].startswith(f"{field}: ")
+    both = alice("GET", f"jobs?{query}&limit=5&status=paused-ish").json()["errors"]
+    assert field in both
+
+
+def test_an_empty_filter_is_none_and_spaces_count(alice: Caller, acme: Any) -> None:
+    make(acme, name="a b")
+    make(acme, name="ab")
+    assert names(alice("GET", "jobs?status=&task_type=&user_id=&search=&ordering=")) == ["ab", "a b"]
+    assert names(alice("GET", "jobs?search=%20")) == ["a b"]
+
+
+@pytest.mark.parametrize("column", ["id", "name", "created_at", "updated_at", "next_run_time"])
+def test_every_ordering_and_its_reverse(alice: Caller, acme: Any, column: str) -> None:
+    for number in (2, 1, 3):
+        trigger = TriggerSpec.once(datetime.now(UTC) + timedelta(days=number))
+        services.job_pause(
+            tenant=acme, job_id=make(acme, name=f"job {number}", trigger=trigger).id, actor="tests"
+        )
+    with tenant_scope(acme):
+        for cursor in Cursor.objects.all():
+            Cursor.objects.filter(pk=cursor.pk).update(next_run_at=cursor.paused_from)
+    forward = alice("GET", f"jobs?ordering={column}").json()["jobs"]
+    assert [job[column] for job in forward] == sorted(job[column] for job in forward)
+    assert names(alice("GET", f"jobs?ordering=-{column}")) == [job["name"] for job in reversed(forward)]
 
 
 # -- queries --------------------------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def test_what_services_make_is_no_drift(acme: Any, everyone: None) -> None:
 
 @pytest.mark.django_db
 def test_an_edited_schedule_counts_from_the_edit(acme: Any, everyone: None) -> None:
-    """The journal says when a schedule took effect: times of the new one that lie before that were never asked for."""
+    """Times of the new one that lie before that were never asked for."""
     job = make_job(acme)
     with_columns(job, created_at=START - timedelta(days=3))
     jobs.job_update(tenant=acme, job_id=job.id, changes={"cron_expression": "*/2 * * * *"}, actor="tests")
@@ -199,6 +199,7 @@ def test_finished_and_manual_jobs_need_no_next_run(acme: Any, everyone: None) ->
             task_type="tests.noop",
             trigger_type=trigger,
             created_at=at - MINUTE,
+            schedule_since=at - MINUTE,
             **columns,
         )
         Cursor.objects.create(job=job, tenant=acme, last_scheduled_for=last)
@@ -315,3 +316,13 @@ def test_two_at_once_repair_once(missing: bool, live_db: str, acme: Any, everyon
     assert AuditEntry.objects.filter(action="reconcile.cursors").count() == 1
     assert AuditEntry.objects.filter(action="reconcile.run").count() == 2
     assert Cursor.objects.filter(job=job).count() == 1
+
+
+@pytest.mark.django_db
+def test_a_request_repairs_so_many_and_says_that_there_are_more(acme: Any, everyone: None) -> None:
+    for _ in range(3):
+        minutely(acme, cursor=False)
+    first = run(limit=2)
+    assert (first.counts["created"], first.payload["has_more"]) == (2, True)
+    second = run(limit=2)
+    assert (second.counts["created"], second.payload["has_more"]) == (1, False)

@@ -69,6 +69,8 @@ def test_the_post_checks_what_it_is_sent(acme: Any, cast: Any) -> None:
     assert (missing.status_code, list(missing.json()["errors"])) == (400, ["reason"])
     assert post(acme, key, {"reason": "x" * 501}).status_code == 400
     assert post(acme, key, {"dry_run": "perhaps"}).status_code == 400
+    mistyped = post(acme, key, {"dryrun": True, "reason": "x"})
+    assert (mistyped.status_code, list(mistyped.json()["errors"])) == (400, ["dryrun"])
     dry = post(acme, key, {"dry_run": True})
     assert (dry.status_code, dry.json()["dry_run"]) == (200, True)
 

@@ -12,8 +12,6 @@ from typing import Any
 import psutil
 import pytest
 from django.db import connection
-from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from apps.executions.models import Execution
 from apps.jobs import services
@@ -23,168 +21,24 @@ from apps.leadership.loop import Replica
 from apps.tenants.context import all_tenants_scope
 from scheduler_saas.processes import leader_steps
 from tests import tasks  # noqa: F401 - registers them
-from tests.contract import line, mutation, records, schemas
-from tests.contract.client import BASE, MemberClient
-from tests.contract.endpoints import ENDPOINTS, LISTS, WITHOUT_SCHEMA, Endpoint
-from tests.contract.routes import get_routes
-from tests.factories import MembershipFactory
+from tests.contract import line, records
+from tests.contract.client import MemberClient
+from tests.contract.refusals import TestRefusals
+from tests.contract.shapes import (
+    TestExport,
+    TestManyRows,
+    TestShapes,
+    test_every_route_and_method_has_a_schema,
+)
 from tests.replicas import wait_for
 
-LARGE = 300
-
-
-def checked(client: MemberClient, endpoint: Endpoint, ids: dict[str, Any], *, status: int = 200) -> Any:
-    response = client.get(endpoint.at(ids), **endpoint.query)
-    assert response.status_code == status, response.content
-    payload = response.json()
-    assert schemas.violations(endpoint.schema, payload) == []
-    return payload
-
-
-@pytest.mark.django_db
-class TestShapes:
-    def test_every_get_route_has_a_schema(self) -> None:
-        assert {endpoint.route for endpoint in ENDPOINTS} | WITHOUT_SCHEMA == set(get_routes())
-
-    @pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if not e.needs_rows], ids=str)
-    def test_an_empty_tenant(self, cast: Any, endpoint: Endpoint) -> None:
-        expected = 503 if endpoint.name == "health" else 200  # nobody leads
-        payload = checked(MemberClient(cast.alice), endpoint, {}, status=expected)
-        if endpoint.key:
-            assert payload[endpoint.key] == []
-            assert payload["total_count"] == 0
-
-    @pytest.mark.parametrize("role", ["alice", "vic"])
-    @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
-    def test_a_few_rows_of_each_kind(self, cast: Any, endpoint: Endpoint, role: str) -> None:
-        asks = getattr(cast, role)
-        checked(MemberClient(asks), endpoint, records.small(asks))
-
-    @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
-    def test_each_required_key_is_guarded(self, cast: Any, endpoint: Endpoint) -> None:
-        payload = checked(MemberClient(cast.alice), endpoint, records.small(cast.alice))
-        paths = list(mutation.required_paths(endpoint.schema, payload))
-        assert paths or endpoint.schema == {"type": "object"}
-        for path, inner in paths:
-            assert schemas.violations(endpoint.schema, mutation.without(payload, path)), path
-            if inner != schemas.ANYTHING:
-                broken = mutation.replaced(payload, path, mutation.WRONG)
-                assert schemas.violations(endpoint.schema, broken), path
-
-    @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
-    def test_with_and_without_a_trailing_slash(self, cast: Any, endpoint: Endpoint) -> None:
-        client, ids = MemberClient(cast.alice), records.small(cast.alice)
-        plain = client.get(endpoint.at(ids), **endpoint.query)
-        slashed = client.get(endpoint.at(ids) + "/", **endpoint.query)
-        assert (plain.status_code, slashed.status_code) == (200, 200)
-        assert plain.json().keys() == slashed.json().keys()
-
-
-@pytest.mark.django_db
-class TestManyRows:
-    """300 rows in each list, made once for the walks through all of them."""
-
-    def test_every_list_can_be_walked_and_costs_the_same(self, cast: Any) -> None:
-        client = MemberClient(cast.alice)
-        some = len(records.EVENT_TYPES)  # so that each kind of row is among the few as well
-        few = records.large(cast.alice, some)
-        cheap = {endpoint.name: self._queries(client, endpoint, few) for endpoint in ENDPOINTS}
-        ids = records.large(cast.alice, LARGE - some)
-        for endpoint in ENDPOINTS:
-            checked(client, endpoint, ids)
-            assert self._queries(client, endpoint, ids) == cheap[endpoint.name], endpoint.name
-            assert cheap[endpoint.name] <= 25, endpoint.name
-        for endpoint in LISTS:
-            by_offset = self._walk(client, endpoint, by_cursor=False)
-            by_cursor = self._walk(client, endpoint, by_cursor=True)
-            assert by_offset == by_cursor
-            assert len(set(by_cursor)) == len(by_cursor) == LARGE
-
-    @staticmethod
-    def _queries(client: MemberClient, endpoint: Endpoint, ids: dict[str, Any]) -> int:
-        with CaptureQueriesContext(connection) as queries:
-            client.ok(endpoint.at(ids), **endpoint.query)
-        return len(queries)
-
-    @staticmethod
-    def _walk(client: MemberClient, endpoint: Endpoint, *, by_cursor: bool) -> list[Any]:
-        seen: list[Any] = []
-        position: dict[str, Any] = {}
-        while True:
-            page = client.ok(endpoint.path, **endpoint.query, limit=41, **position)
-            assert schemas.violations(endpoint.schema, page) == []
-            assert page["total_count"] == LARGE
-            seen += [row["id"] for row in page[endpoint.key]]
-            if not page["has_more"]:
-                assert page["next_cursor"] is None
-                return seen
-            assert len(page[endpoint.key]) == 41
-            position = {"cursor": page["next_cursor"]} if by_cursor else {"offset": len(seen)}
-
-
-@pytest.mark.django_db
-class TestAnswers:
-    """Who gets in; the whole matrix is in `test_scheduler_tenant_isolation_matrix`."""
-
-    @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
-    def test_nobody_and_strangers(self, cast: Any, other_cast: Any, endpoint: Endpoint) -> None:
-        ids = records.small(cast.alice)
-        path = BASE + endpoint.at(ids)
-        host = {"Host": cast.host}
-        assert Client().get(path, headers=host).status_code == 401
-        unknown = {**host, "Authorization": "Bearer sched_live_nothing"}
-        assert Client().get(path, headers=unknown).status_code == 401
-        assert MemberClient(other_cast.alice, host=cast.host).get(endpoint.at(ids)).status_code == 403
-        assert MemberClient(cast.alice, host="nowhere.localhost").get(endpoint.at(ids)).status_code == 404
-        assert MemberClient(cast.alice, host="api.localhost").get(endpoint.at(ids)).status_code == 200
-        for response in (
-            Client().get(path, headers=host),
-            MemberClient(other_cast.alice, host=cast.host).get(endpoint.at(ids)),
-            MemberClient(cast.alice, host="nowhere.localhost").get(endpoint.at(ids)),
-        ):
-            assert schemas.violations(schemas.ERROR, response.json()) == []
-
-    @pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.needs_rows], ids=str)
-    def test_objects_of_others(self, cast: Any, other_cast: Any, endpoint: Endpoint) -> None:
-        ids = records.small(cast.alice)
-        assert MemberClient(other_cast.alice).get(endpoint.at(ids)).status_code == 404
-        assert MemberClient(cast.bob).get(endpoint.at(ids)).status_code == 403
-        assert MemberClient(cast.ann).get(endpoint.at(ids)).status_code == 200
-
-    @pytest.mark.parametrize("endpoint", LISTS, ids=str)
-    def test_lists_hold_what_the_member_may_see(self, cast: Any, other_cast: Any, endpoint: Endpoint) -> None:
-        bob = MembershipFactory(tenant=cast.tenant, username="bob2", role="member")
-        records.large(cast.alice, 2)
-        records.large(bob, 1)
-
-        def ids_of(client: MemberClient) -> set[Any]:
-            return {row["id"] for row in client.ok(endpoint.path, **endpoint.query)[endpoint.key]}
-
-        everything, own = ids_of(MemberClient(cast.ann)), ids_of(MemberClient(bob))
-        assert own < everything
-        assert ids_of(MemberClient(cast.ann)) == ids_of(MemberClient(cast.alice))
-        assert ids_of(MemberClient(cast.vic)) == set()
-        assert ids_of(MemberClient(other_cast.alice)) == set()
-
-    @pytest.mark.parametrize("path", ["nothing-here", "execution-logs/1/2", "jobs/1/nothing"])
-    def test_paths_that_are_none(self, cast: Any, path: str) -> None:
-        response = MemberClient(cast.alice).get(path)
-        assert response.status_code == 404
-        assert schemas.violations(schemas.ERROR, response.json()) == []
-
-    def test_an_error_that_nobody_foresaw(self, cast: Any, settings: Any) -> None:
-        settings.ROOT_URLCONF = "tests.contract.writing_urls"
-        response = MemberClient(cast.alice, raises=False).get("writing")
-        assert response.status_code == 500
-        assert schemas.violations(schemas.ERROR, response.json()) == []
-        assert "read-only" not in response.content.decode()
-
-    @pytest.mark.parametrize("wrong", ["0", "-1", "x", "9" * 40, "%00", "1e3"])
-    def test_ids_that_are_none(self, cast: Any, wrong: str) -> None:
-        for path in (f"execution-logs/{wrong}", f"jobs/{wrong}"):
-            response = MemberClient(cast.alice).get(path)
-            assert response.status_code == 404, path
-            assert schemas.violations(schemas.ERROR, response.json()) == []
+__all__ = [
+    "TestExport",
+    "TestManyRows",
+    "TestRefusals",
+    "TestShapes",
+    "test_every_route_and_method_has_a_schema",
+]
 
 
 class TestCore:

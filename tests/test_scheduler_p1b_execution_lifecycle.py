@@ -35,6 +35,7 @@ from apps.executions.worker import Worker
 from apps.leadership.session import LeaderSession
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
+from apps.tenants.identity import UserForms
 from apps.vault.services import endpoint_put
 from tests.leaders import UNHURRIED
 from tests.replicas import wait_for
@@ -568,10 +569,10 @@ def test_counters_fold_to_exactly_what_the_ledger_holds(
             selectors.finished_count(tenant_id=tenant.pk)
             == ExecutionLog.objects.filter(tenant=tenant).count()
         )
-    assert (
-        selectors.finished_count(tenant_id=acme.pk, user_keys=["u-0"], task_type="t1", status="success") == 7
-    )
-    assert selectors.finished_count(tenant_id=bravo.pk, user_keys=["5"]) == 15
+    first, fifth = UserForms(["u-0"], []), UserForms(["5"], [5])
+    assert selectors.finished_count(tenant_id=acme.pk, user=first, status="success") == 14
+    assert selectors.finished_count(tenant_id=acme.pk, user=first, status="failed") == 0
+    assert selectors.finished_count(tenant_id=bravo.pk, user=fifth) == 15
     assert Counter.objects.aggregate(n=Sum("n")) == {"n": 55}
     totals = {row.tenant_id: row for row in TenantTotals.objects.all()}
     assert (totals[acme.pk].tasks_executed, totals[acme.pk].tasks_failed) == (40, 0)

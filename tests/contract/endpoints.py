@@ -1,24 +1,33 @@
-"""Every endpoint that the contract has so far, with its schema. A test holds this table to the URL conf."""
+"""Every endpoint of the contract with its schema. A test holds these tables to the URL conf, method by method.
+
+`READS` are the GETs, `DEEDS` the others. Paths and bodies may name ids of `records.small`, whose rows belong to the one
+who asks.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.contract import schemas
+from tests.contract.schemas import events, executions, interventions, jobs, overview, people, platforms
+from tests.contract.schemas.words import Schema
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`path` may name ids of `records.small`; `route` is its name in the URL conf; `key` is that of a list."""
+    """`route` is its name in the URL conf; `key` is that of a list's rows; `member` is the status for a member."""
 
     name: str
     route: str
     path: str
-    schema: dict[str, Any]
+    schema: Schema
     query: dict[str, Any] = field(default_factory=dict)
+    method: str = "GET"
+    body: Any = None
     key: str = ""
-    needs_rows: bool = False
+    status: int = 200
+    member: int = 200
+    empty: int | None = 200  # the status in a tenant without rows; None where the path names one
 
     def __str__(self) -> str:
         return self.name
@@ -27,54 +36,72 @@ class Endpoint:
         return self.path.format(**ids)
 
 
-ENDPOINTS = [
-    Endpoint("dashboard", "dashboard", "dashboard", schemas.DASHBOARD),
-    Endpoint("jobs", "job-list", "jobs", schemas.JOBS, key="jobs"),
-    Endpoint("job", "job-detail", "jobs/{job}", schemas.JOB, needs_rows=True),
-    Endpoint("paused job", "job-detail", "jobs/{paused}", schemas.JOB, needs_rows=True),
-    Endpoint("next runs", "job-next-runs", "jobs/{job}/next-runs", {"type": "object"}, needs_rows=True),
-    Endpoint("logs", "execution-log-list", "execution-logs", schemas.EXECUTION_LOGS, key="logs"),
-    Endpoint(
-        "failed logs",
-        "execution-log-list",
-        "execution-logs",
-        schemas.EXECUTION_LOGS,
-        {"status": "failed"},
+def _read(name: str, route: str, path: str, schema: Schema, **more: Any) -> Endpoint:
+    if "{" in path and "{user}" not in path:
+        more.setdefault("empty", None)
+    return Endpoint(name, route, path, schema, **more)
+
+
+def _logs(name: str, **query: Any) -> Endpoint:
+    return _read(
+        name, "execution-log-list", "execution-logs", executions.EXECUTION_LOGS, query=query, key="logs"
+    )
+
+
+def _execution(name: str) -> Endpoint:
+    return _read(name, "execution-log-detail", f"execution-logs/{{{name}}}", executions.EXECUTION)
+
+
+READS = [
+    _read("dashboard", "dashboard", "dashboard", overview.DASHBOARD),
+    _read("jobs", "job-list", "jobs", jobs.JOBS, key="jobs"),
+    _read("job", "job-detail", "jobs/{job}", jobs.JOB),
+    _read("paused job", "job-detail", "jobs/{paused}", jobs.JOB),
+    _read("failing job", "job-detail", "jobs/{failing}", jobs.JOB),
+    _read("why at", "job-why", "jobs/{job}/why", jobs.WHY, query={"at": "{now}"}),
+    _read("why between", "job-why", "jobs/{every}/why", jobs.WHY, query={"from": "{earlier}", "to": "{now}"}),
+    _read("next runs", "job-next-runs", "jobs/{job}/next-runs", jobs.NEXT_RUNS),
+    _logs("logs"),
+    _logs("failed logs", status="failed"),
+    _logs("running logs", status="running"),
+    _logs("skipped logs", status="skipped"),
+    *(_execution(name) for name in ("success", "failed", "running", "pending")),
+    _read(
+        "events",
+        "event-history-list",
+        "event-history",
+        events.EVENT_HISTORY,
+        query={"days": 90},
+        key="events",
     ),
-    Endpoint(
-        "running logs",
-        "execution-log-list",
-        "execution-logs",
-        schemas.EXECUTION_LOGS,
-        {"status": "running"},
+    _read(
+        "recent",
+        "recent-scheduler-log-list",
+        "recent-scheduler-logs",
+        executions.RECENT_SCHEDULER_LOGS,
         key="logs",
     ),
-    Endpoint(
-        "skipped logs",
-        "execution-log-list",
-        "execution-logs",
-        schemas.EXECUTION_LOGS,
-        {"status": "skipped"},
-        key="logs",
+    _read("event stats", "event-log-stats", "event-logs/stats", events.STATISTICS),
+    _read("needy", "tasks-needing-intervention", "tasks-needing-intervention/{user}", interventions.TASKS),
+    _read("summary", "task-intervention-summary", "task-intervention/summary/{user}", interventions.SUMMARY),
+    _read("connections", "connection-list", "connections", platforms.CONNECTIONS, key="connections"),
+    _read("connection", "connection-detail", "connections/gsc", platforms.CONNECTION, empty=404),
+    _read("platforms", "platform-insights-status", "platform-insights/status/{user}", platforms.STATUS),
+    _read(
+        "platform logs", "platform-insights-logs", "platform-insights/logs/{user}", platforms.LOGS, key="logs"
     ),
-    Endpoint(
-        "success", "execution-log-detail", "execution-logs/{success}", schemas.EXECUTION, needs_rows=True
-    ),
-    Endpoint(
-        "failure", "execution-log-detail", "execution-logs/{failed}", schemas.EXECUTION, needs_rows=True
-    ),
-    Endpoint(
-        "running", "execution-log-detail", "execution-logs/{running}", schemas.EXECUTION, needs_rows=True
-    ),
-    Endpoint(
-        "pending", "execution-log-detail", "execution-logs/{pending}", schemas.EXECUTION, needs_rows=True
-    ),
-    Endpoint(
-        "events", "event-history-list", "event-history", schemas.EVENT_HISTORY, {"days": 90}, key="events"
-    ),
-    Endpoint("recent", "recent-scheduler-log-list", "recent-scheduler-logs", schemas.RECENT_SCHEDULER_LOGS),
-    Endpoint("status", "status", "status", schemas.STATUS),
-    Endpoint("health", "health", "health", schemas.HEALTH),
+    _read("keys", "api-key-list", "api-keys", people.KEYS, key="api_keys", member=403),
+    _read("key", "api-key-detail", "api-keys/{key}", people.KEY, member=403),
+    _read("members", "member-list", "members", people.MEMBERS, key="members", member=403),
+    _read("colleague", "member-detail", "members/{colleague}", people.MEMBER, member=403),
+    _read("status", "status", "status", overview.STATUS),
+    _read("health", "health", "health", overview.HEALTH, empty=503),  # nobody leads
 ]
-WITHOUT_SCHEMA = frozenset({"schema"})  # its own test compares it with the committed file
-LISTS = [endpoint for endpoint in ENDPOINTS if endpoint.key]
+# The description of the API itself: its own tests compare it with the committed file.
+# The export is CSV, with columns of its own (`tests.contract.shapes`).
+WITHOUT_SCHEMA = frozenset({("schema", "GET"), ("execution-log-csv", "GET")})
+# Lists in which there is always somebody: those who ask, and the keys they ask with.
+NEVER_EMPTY = frozenset({"keys", "members"})
+# Lists that hold one row for each that `records.large` makes.
+WALKED = frozenset({"jobs", "logs", "running logs", "skipped logs", "events"})
+LISTS = [endpoint for endpoint in READS if endpoint.name in WALKED]

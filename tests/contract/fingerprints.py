@@ -20,12 +20,19 @@ FROM (SELECT t.xmin::text || t.ctid::text || t.tableoid::text || t::text AS line
 """
 
 
+_SEQUENCES = "SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE schemaname = ANY(%s)"
+
+
 def fingerprints(*tenants: Any) -> dict[str, str]:
-    """By table, shared ones and those of the tenants' schemas; outputs, which the machine may not read, by tenant."""
+    """By table and sequence, shared ones and those of the tenants' schemas; outputs, which the machine may not read, by
+    tenant.
+    """
     with all_tenants_scope(), connection.cursor() as cursor:
         cursor.execute(_TABLES, [["public", *(tenant.schema_name for tenant in tenants)]])
         tables = [f'"{schema}"."{table}"' for schema, table in cursor.fetchall() if table not in SESSIONS]
         found = {table: _of(cursor, table) for table in tables}
+        cursor.execute(_SEQUENCES, [["public", *(tenant.schema_name for tenant in tenants)]])
+        found |= {f'"{schema}"."{name}"': f"at {value}" for schema, name, value in cursor.fetchall()}
     for tenant in tenants:
         with tenant_scope(tenant), connection.cursor() as cursor:
             found[f"outputs of {tenant.schema_name}"] = _of(cursor, "public.executions_executionoutput")

@@ -14,6 +14,7 @@ from apps.executions.models import (
     ImportRun,
     OutcomeNote,
     Skip,
+    Tally,
     TenantTotals,
 )
 from apps.executions.states import Kind, Outcome, SkipReason, State
@@ -21,7 +22,7 @@ from apps.jobs.models import Cursor, Job
 from apps.leadership.models import SchedulerEvent
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.crypto import seal
-from apps.tenants.models import ApiKey, AuditEntry, IdempotentRequest, Membership, UserIdentity
+from apps.tenants.models import ApiKey, AuditEntry, IdempotentRequest, Membership, User, UserIdentity
 from apps.vault.labels import connection_label
 from apps.vault.models import Connection
 from apps.vault.services import content_put, endpoint_put, secret_put
@@ -37,11 +38,18 @@ def confidential(tenant: Any) -> str:
     return f"{canary(tenant)}-in-confidence"
 
 
+def write_only(tenant: Any) -> str:
+    """The canary in what nobody is ever shown again, not even the one who brought it: credentials and secrets."""
+    return f"{canary(tenant)}-write-only"
+
+
 def seed(tenant: Any, owner: Membership) -> dict[str, Any]:
     """A row in every table under row security and in the vault. Returns the ids that tests try from the other side."""
     text = canary(tenant)
     at = datetime.now(UTC).replace(microsecond=0)
+    owner.user_id, owner.legacy_user_id = f"{text}-user", 900 + tenant.pk
     with all_tenants_scope():
+        owner.save()
         ids = _shared_rows(tenant, owner, text, at)
     with tenant_scope(tenant):
         _vault_rows(tenant, owner, ids, at)
@@ -79,7 +87,7 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         quarantine_reason=text,
         cool_off_until=datetime(2999, 1, 1, tzinfo=UTC),
     )
-    UserIdentity.objects.create(tenant=tenant, legacy_user_id=900 + tenant.pk, user_id=text)
+    UserIdentity.objects.create(tenant=tenant, legacy_user_id=owner.legacy_user_id, user_id=owner.user_id)
     AuditEntry.objects.create(
         tenant=tenant,
         actor=text,
@@ -89,14 +97,24 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         reason=text,
         data={"said": text},
     )
-    key = ApiKey.objects.create(
+    # One whom admins, too, may manage: the owner is beyond them.
+    colleague = Membership.objects.create(
         tenant=tenant,
-        membership=owner,
-        name=text,
-        prefix=f"seed{tenant.pk}",
-        secret_hash="",
-        role=owner.role,
-        scopes=[text],
+        account=User.objects.create(username=f"{text}-colleague"),
+        user_id=f"{text}-colleague",
+        role="viewer",
+    )
+    key, colleagues_key = (
+        ApiKey.objects.create(
+            tenant=tenant,
+            membership=holder,
+            name=text,
+            prefix=f"seed{holder.pk}",
+            secret_hash="",
+            role=holder.role,
+            scopes=[text],
+        )
+        for holder in (owner, colleague)
     )
     IdempotentRequest.objects.create(
         tenant=tenant,
@@ -136,6 +154,7 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         attempts=1,
         finished_at=at,
         created_at=at,
+        source_id=text,
         **owned,
     )
     Attempt.objects.create(
@@ -152,9 +171,10 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
     Skip.objects.create(
         tenant=tenant, job_id=job.pk, first=at, last=at, count=1, reason=SkipReason.MISFIRE, detail=text
     )
-    cell = {"user_key": owner.user_id, "task_type": text, "status": "failed", "hour": at, "n": 1}
-    Delta.objects.create(tenant=tenant, **cell)
-    Counter.objects.create(tenant=tenant, **{**cell, "user_key": text, "n": 0})
+    cell = {"user_key": owner.user_id, "task_type": text, "status": "failed", "hour": at}
+    Delta.objects.create(tenant=tenant, n=1, **cell)
+    Counter.objects.create(tenant=tenant, n=0, **cell)
+    Tally.objects.create(tenant=tenant, user_key=text, status="failed", n=0)
     OutcomeNote.objects.create(
         tenant=tenant,
         job_id=job.pk,
@@ -170,26 +190,27 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
     ImportRun.objects.create(tenant=tenant, digest=text, size=1, file_name=text)
     return {
         "job": job.pk,
+        "type": text,
         "execution": live.pk,
         "log": done_id,
         "key": key.pk,
         "user": owner.user_id,
         "membership": owner.pk,
+        "colleague": colleague.pk,
+        "colleagues_key": colleagues_key.pk,
     }
 
 
 def _vault_rows(tenant: Any, owner: Membership, ids: dict[str, Any], at: datetime) -> None:
     text = confidential(tenant)
-    content_put(
-        job_id=ids["job"], version=1, content={"url": "https://example.com/", "headers": {"x": text}}
-    )
-    secret_put(name=text, value=text)
-    endpoint_put(url=f"https://example.com/{text}", signing_secrets=[text], name=text)
+    content_put(job_id=ids["job"], version=1, content={"url": "https://example.com/", "headers": {"x": text}})
+    secret_put(name=text, value=write_only(tenant))
+    endpoint_put(url=f"https://example.com/{text}", signing_secrets=[write_only(tenant)], name=text)
     connection = Connection.objects.create(
         user_id=owner.user_id, platform="gsc", label=canary(tenant), settings={"said": text}
     )
     Connection.objects.filter(pk=connection.pk).update(
-        sealed=seal(tenant.schema_name, connection_label(connection.pk), {"token": text})
+        sealed=seal(tenant.schema_name, connection_label(connection.pk), {"token": write_only(tenant)})
     )
     ExecutionOutput.objects.create(
         execution_id=ids["log"], tenant=tenant, scheduled_for=at, result={"said": text}, error_text=text

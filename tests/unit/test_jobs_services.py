@@ -144,7 +144,11 @@ def test_a_new_payload_is_a_new_version_of_the_content(acme: Any) -> None:
     assert content_get(job_id=job.id, version=1) == {"json": 1}  # executions that exist still need it
     assert content_get(job_id=job.id, version=2) == {"json": 2}
     assert cursor_of(job).next_run_at == due
-    assert AuditEntry.objects.get(action="job.update").data == {"version": 2, "fields": ["payload"]}
+    assert AuditEntry.objects.get(action="job.update").data == {
+        "version": 2,
+        "before": {"content_version": 1},
+        "after": {"content_version": 2},
+    }
 
 
 def test_changing_nothing_changes_nothing(acme: Any) -> None:

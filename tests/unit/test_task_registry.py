@@ -12,6 +12,7 @@ from rest_framework import serializers
 from apps.executions.targets import registry
 from apps.executions.targets.context import ExecutionContext, Resources, TargetFailed, TargetResult
 from apps.executions.targets.http import HttpClient
+from apps.executions.targets.outcome import storable
 from apps.executions.targets.processes import ProcessRunner
 from apps.executions.targets.runner import run_target
 from apps.executions.targets.ssrf import AddressPolicy
@@ -222,6 +223,19 @@ def test_results_are_made_storable(value: Any, stored: Any) -> None:
         return value
 
     assert run("test.value", {}) == TargetResult("ok", stored)
+
+
+@pytest.mark.parametrize("levels", [101, 480, 900, 5000])
+def test_a_result_nested_too_deeply_is_stored_as_what_it_is_not(levels: int) -> None:
+    assert storable(_nested(100)) == _nested(100)
+    assert list(storable(_nested(levels))) == ["not_json"]
+
+
+def _nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 def test_a_huge_result_is_cut() -> None:

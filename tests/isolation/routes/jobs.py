@@ -2,6 +2,8 @@
 
 from tests.isolation.routes.route import JOB, OTHERS_OBJECT, REASON, SCHEDULE, Route
 
+_A_DAY = {"from": "2026-11-20T00:00:00Z", "to": "2026-11-20T01:00:00Z", "reason": "the matrix asks"}
+
 ROUTES = [
     Route("job-list", "GET", "jobs"),
     Route("job-list", "POST", "jobs", owner=201, admin=201, member=201, viewer=403, elsewhere=201, body=JOB),
@@ -13,5 +15,7 @@ ROUTES = [
     Route("job-pause", "POST", "jobs/{job}/pause", body=REASON, **OTHERS_OBJECT),
     Route("job-resume", "POST", "jobs/{job}/resume", body=REASON, **OTHERS_OBJECT),
     Route("job-trigger", "POST", "jobs/{job}/trigger", owner=202, admin=202, body=REASON, **OTHERS_OBJECT),
+    Route("job-why", "GET", "jobs/{job}/why?at=2026-11-20T00:00:00Z", **OTHERS_OBJECT),
+    Route("job-backfill", "POST", "jobs/{job}/backfill", owner=202, admin=202, body=_A_DAY, **OTHERS_OBJECT),
     Route("job-detail", "DELETE", "jobs/{job}", **OTHERS_OBJECT),
 ]

@@ -10,4 +10,11 @@ ROUTES = [
         body={"dry_run": True, "reason": "the matrix asks"},
         **ADMINS_ONLY,
     ),
+    Route(
+        "cumulative-stats-reconcile",
+        "POST",
+        "dashboard/cumulative-stats/reconcile",
+        body={"dry_run": True},
+        **ADMINS_ONLY,
+    ),
 ]

@@ -1,0 +1,36 @@
+"""What a member has beside jobs, for the API to show: connected platforms, keys and colleagues, made by services."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from apps.jobs.models import Job
+from apps.jobs.platforms import services as platforms
+from apps.tenants.context import tenant_scope
+from apps.tenants.models import Membership
+from tests.factories import MembershipFactory, key_of
+
+_numbers = count(1)
+
+
+def belongings(owner: Membership) -> dict[str, Any]:
+    """Ids by name. `gsc` has its monitoring job (`monitor`), `bing` waits for it."""
+    tenant, user_id = owner.tenant, owner.user_id
+    for platform in ("gsc", "bing"):
+        platforms.connection_put(
+            tenant=tenant,
+            user_id=user_id,
+            platform=platform,
+            credentials={"refresh_token": "not to be shown"},
+            label="Our shop",
+            settings={"site": "https://shop.example"},
+            actor="tests",
+        )
+    platforms.job_ensure(tenant=tenant, user_id=user_id, platform="gsc", actor="tests")
+    colleague = MembershipFactory(
+        tenant=tenant, username=f"colleague-{next(_numbers)}", role="viewer", legacy_user_id=next(_numbers)
+    )
+    with tenant_scope(tenant):
+        monitor = Job.objects.get(tenant=tenant, user_id=user_id, task_type="gsc_insights", deleted_at=None)
+    return {"key": key_of(colleague)[0].pk, "colleague": colleague.pk, "monitor": monitor}
