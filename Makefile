@@ -55,8 +55,10 @@ imports: $(STAMP) ## Layers, and migrations that match the models
 
 verify: lint types imports test ## All of the above
 
-bench: $(STAMP) ## Dispatch and claim, measured
+bench: $(STAMP) ## Dispatch and claim, reading the ledger, the web; READS="--rows 10000 10000000" WEB="--seconds 60"
 	@$(BIN)/python -m benchmarks.dispatch_and_claim $(ARGS)
+	@$(BIN)/python -m benchmarks.ledger_reads $(READS)
+	@$(BIN)/python -m benchmarks.web $(WEB)
 
 chaos: $(STAMP) ## Random faults; SECONDS=60 SEED=1
 	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) $(BIN)/python -m pytest -rs -p no:cacheprovider --timeout 0 tests/chaos $(ARGS)

@@ -133,6 +133,7 @@ def serving(workers: int, payload_file: str = "") -> Iterator[str]:
         "DEBUG": "false",
         "WEB_CONCURRENCY": str(workers),
         "PAYLOAD_FILE": payload_file,
+        "PYTHONWARNINGS": "ignore",
         "GUNICORN_CMD_ARGS": "--access-logfile /dev/null --log-level warning",
     }
     application = "benchmarks.bare:application" if payload_file else "scheduler_saas.wsgi:application"

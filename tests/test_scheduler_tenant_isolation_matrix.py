@@ -143,16 +143,31 @@ def test_the_admins_log_is_on_calls_alone(seeded, cast, acme):
         assert LogEntry.objects.count() == 0
 
 
-def test_a_scope_that_cannot_be_applied_leaves_nobody_in_the_last_one(live_db, acme, cast):
-    """More of this, with statements that are cancelled at random, is in `test_connection_scope`."""
+def test_a_scope_that_cannot_be_applied_leaves_nobody_in_the_last_one(live_db, acme, bravo, cast):
+    """The server refuses the statement that changes the tenant: a function of the same name stands before it.
+
+    More of this, with statements that are cancelled at random, is in `test_connection_scope`.
+    """
     seed(acme, cast.alice)
-    with tenant_scope(acme):
-        assert len(rows("SELECT 1 FROM jobs_job")) == 1
-        with tenant_scope(Tenant(schema_name="no\0schema")), pytest.raises(DatabaseError):
-            rows("SELECT 1 FROM jobs_job")
-        assert connection.connection is None
-        assert len(rows("SELECT 1 FROM jobs_job")) == 1
-    assert rows("SELECT 1 FROM jobs_job") == []
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA refusing")
+    try:
+        with tenant_scope(acme), connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION refusing.set_config(text, text, boolean) RETURNS text LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'refused'; END $$"
+            )
+            cursor.execute("SET search_path = acme, refusing, public, pg_catalog")
+            assert len(rows("SELECT 1 FROM jobs_job")) == 1
+            with tenant_scope(bravo), pytest.raises(DatabaseError, match="refused"):
+                rows("SELECT 1 FROM jobs_job")
+            assert connection.connection is None
+        with tenant_scope(bravo):
+            assert rows("SELECT 1 FROM jobs_job") == []
+    finally:
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA refusing CASCADE")
 
 
 def test_a_child_cannot_point_at_another_tenants_parent(seeded, acme, bravo):
