@@ -20,7 +20,7 @@ from tests.isolation.columns import holds, text_columns
 from tests.isolation.http import asked_as
 from tests.isolation.raw import rows
 from tests.isolation.routes import ROUTES
-from tests.isolation.seeds import canary, confidential, write_only
+from tests.isolation.seeds import canary, confidential, number, write_only
 from tests.workers import execution, job_of, put, workers
 
 # Columns that could hold the canary by their length, but whose words are ours or checked.
@@ -167,7 +167,9 @@ class TestTwoKeys:
         for route in ROUTES:
             with undone():
                 response = asked_as(send, route, names)
-                assert foreign not in body_of(response), route
+                said = body_of(response)
+            assert foreign not in said, route
+            assert str(number(cast.tenant)).encode() not in said, route
             assert response.status_code == route.elsewhere, route
         for query in ("user_id=" + cast.alice.user_id, "search=canary", f"job_id={objects['job']}"):
             for path in ("jobs", "execution-logs", "execution-logs.csv", "event-history", "dashboard"):

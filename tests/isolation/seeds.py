@@ -33,6 +33,11 @@ def canary(tenant: Any) -> str:
     return f"canary-of-{tenant.schema_name}-7f3a"
 
 
+def number(tenant: Any) -> int:
+    """A canary for counts: a number that no other tenant's rows hold."""
+    return 7_300_000 + int(tenant.pk)
+
+
 def confidential(tenant: Any) -> str:
     """The canary in what only the tenant may see, not even those on call: payloads, outputs, credentials."""
     return f"{canary(tenant)}-in-confidence"
@@ -186,7 +191,8 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         failures=1,
         trailing_failures=1,
     )
-    TenantTotals.objects.create(tenant=tenant, check_cycles=1)
+    counts = ("check_cycles", "tasks_found", "tasks_executed", "tasks_failed", "tasks_skipped")
+    TenantTotals.objects.create(tenant=tenant, **dict.fromkeys(counts, number(tenant)))
     ImportRun.objects.create(tenant=tenant, digest=text, size=1, file_name=text)
     return {
         "job": job.pk,

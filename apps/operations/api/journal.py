@@ -12,7 +12,6 @@ from rest_framework.response import Response
 from apps.operations.api.schema import CleanupShape, EventStatisticsShape
 from apps.operations.event_logs import event_logs_cleanup, event_statistics
 from apps.tenants.api.access import listed_user, member_of
-from apps.tenants.api.body import json_object
 from apps.tenants.api.errors import InvalidFields
 from apps.tenants.api.schema import ErrorShape, Shape
 from apps.tenants.api.views import TenantView
@@ -53,8 +52,8 @@ class EventCleanup(TenantView):
     )
     def post(self, request: Request) -> Response:
         """Delete the tenant's events that are older than so many days, or say how many that would be."""
-        if misplaced := sorted(json_object(request)):
-            raise InvalidFields(dict.fromkeys(misplaced, "This belongs in the query string."))
+        if request.data:
+            raise InvalidFields({"non_field_errors": "What to delete belongs in the query string."})
         query = CleanupQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         member = member_of(request)
