@@ -41,6 +41,12 @@ class _Process:
         self._reader, self._writer = reader, writer
         self.calls = 0
 
+    @property
+    def usable(self) -> bool:
+        """The pipe ends with the process and may be the first to tell; the forkserver's word comes a moment later."""
+        ended = self._reader.at_eof() or self._writer.is_closing()
+        return not ended and self.process.is_alive()
+
     async def call(self, request: bytes) -> Any:
         """Raises IncompleteReadError or ConnectionError when the process ended before it answered."""
         self.calls += 1
@@ -134,7 +140,7 @@ class ProcessRunner:
         while not self._closed:
             while self._idle:
                 process = self._idle.pop()
-                if process.process.is_alive():
+                if process.usable:
                     return process
                 self._discard(process)
             # Shielded: when a caller gives up half-way, the process ends up among the idle, not among the forgotten.
