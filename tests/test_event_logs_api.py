@@ -77,7 +77,8 @@ def test_more_than_a_batch_is_deleted(cast: Any, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    "query", ["older_than_days=0", "older_than_days=366", "older_than_days=x", "dry_run=perhaps"]
+    "query",
+    ["older_than_days=0", "older_than_days=366", "older_than_days=x", "dry_run=perhaps", "dryrun=true"],
 )
 def test_bad_input_deletes_nothing(cast: Any, query: str) -> None:
     _events(cast.tenant, [300])

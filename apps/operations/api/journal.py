@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from apps.operations.api.schema import CleanupShape, EventStatisticsShape
 from apps.operations.event_logs import event_logs_cleanup, event_statistics
 from apps.tenants.api.access import listed_user, member_of
+from apps.tenants.api.body import only
 from apps.tenants.api.errors import InvalidFields
 from apps.tenants.api.schema import ErrorShape, Shape
 from apps.tenants.api.views import TenantView
@@ -54,7 +55,10 @@ class EventCleanup(TenantView):
         """Delete the tenant's events that are older than so many days, or say how many that would be."""
         if request.data:
             raise InvalidFields({"non_field_errors": "What to delete belongs in the query string."})
-        query = CleanupQuery(data=request.query_params.dict())
+        asked = only(
+            request.query_params.dict(), frozenset(CleanupQuery().fields)
+        )  # a mistyped dry_run deletes nothing
+        query = CleanupQuery(data=asked)
         query.is_valid(raise_exception=True)
         member = member_of(request)
         cleanup = event_logs_cleanup(tenant=member.tenant, actor=member.actor, **query.validated_data)

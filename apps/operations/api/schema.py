@@ -17,8 +17,12 @@ class ReconcileItemShape(serializers.Serializer[Any]):
     kind = serializers.CharField()
     problem = serializers.CharField()
     tenant_id = serializers.IntegerField()
-    object_type = serializers.CharField(help_text="What has drifted: a job, a user or a connection.")
-    object_id = serializers.IntegerField(help_text="The id of the job or connection, or the user's old one.")
+    object_type = serializers.CharField(
+        help_text="What has drifted: a job, a user, a connection or the tenant."
+    )
+    object_id = serializers.IntegerField(
+        help_text="The id of the job, connection or tenant, or the user's old one."
+    )
     name = serializers.CharField(help_text="The job's name, the user's id, or the platform and its user.")
     sentence = serializers.CharField()
     found = serializers.DictField()

@@ -12,10 +12,7 @@ from apps.tenants.api.errors import InvalidFields
 
 def json_object(request: Request) -> Mapping[str, Any]:
     """The body, which has to be a JSON object. Raises InvalidFields."""
-    try:
-        body = request.data
-    except RecursionError:
-        raise InvalidFields({"non_field_errors": "The body is nested too deeply."}) from None
+    body = request.data
     if not isinstance(body, Mapping):
         raise InvalidFields({"non_field_errors": "The body has to be a JSON object."})
     return body

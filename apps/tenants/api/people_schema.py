@@ -16,10 +16,10 @@ from apps.tenants.models import KeyStatus, Role, Scope, User
 
 DEFAULT_LIFETIME = timedelta(days=90)
 MAX_OVERLAP_HOURS = 7 * 24
-# A user id stands in paths and query strings.
 _ONE_LINE = RegexValidator(
     r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]+\Z", "Use one line of characters that can be shown."
 )
+# A user id stands in paths and query strings.
 _USER_ID = RegexValidator(r"\A[\w.@+:|=-]+\Z", "Use letters, digits and . @ + - _ : | = only.")
 
 

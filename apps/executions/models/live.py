@@ -1,0 +1,59 @@
+"""The live queue."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+from apps.executions.models.owned import Owned
+from apps.executions.states import Kind, State
+
+
+class Execution(Owned):
+    """A run that is waiting or under a lease. The token in the WHERE of every later write is its owner's proof."""
+
+    state = models.CharField(max_length=10, choices=State, db_default=State.PENDING)
+    priority = models.SmallIntegerField(db_default=0)
+    content_version = models.IntegerField()
+    timeout_seconds = models.IntegerField()
+    max_attempts = models.SmallIntegerField()
+    retry_delay_seconds = models.IntegerField()
+    retry_max_delay_seconds = models.IntegerField()
+    attempt = models.SmallIntegerField(db_default=0)
+    lost = models.SmallIntegerField(db_default=0)
+    lease_token = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    leased_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=200, null=True)  # noqa: DJ001
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["job_id", "scheduled_for", "kind"],
+                condition=models.Q(kind__in=[Kind.SCHEDULED, Kind.BACKFILL]),
+                name="execution_one_per_tick",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state=State.PENDING, lease_token=None)
+                | models.Q(state=State.LEASED, lease_token__isnull=False),
+                name="execution_leased_has_token",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["-priority", "run_at", "id"],
+                condition=models.Q(state=State.PENDING),
+                name="execution_to_claim",
+            ),
+            models.Index(
+                fields=["run_at"], condition=models.Q(state=State.PENDING), name="execution_next_due"
+            ),
+            models.Index(
+                fields=["lease_expires_at"], condition=models.Q(state=State.LEASED), name="execution_to_reap"
+            ),
+            models.Index(fields=["job_id"], name="execution_of_job"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_name} at {self.scheduled_for:%Y-%m-%d %H:%M:%S}"
