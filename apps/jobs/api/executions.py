@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -14,7 +12,7 @@ from rest_framework.response import Response
 from apps.executions.states import State
 from apps.jobs import retries, runs
 from apps.jobs.api.access import JobAccess, own_only, visible_execution
-from apps.jobs.api.body import json_object, only, reason_of
+from apps.jobs.api.body import reason_of
 from apps.jobs.api.runs_schema import (
     BULK_EXAMPLES,
     EXECUTION_ID,
@@ -25,6 +23,7 @@ from apps.jobs.api.runs_schema import (
 )
 from apps.jobs.api.schema import ReasonShape
 from apps.tenants.api.access import listed_user, member_of
+from apps.tenants.api.body import checked
 from apps.tenants.api.errors import Conflict
 from apps.tenants.api.schema import ErrorShape
 
@@ -100,9 +99,7 @@ class ExecutionActions(JobAccess):
     @action(detail=False, methods=["post"], url_path="bulk-retry", url_name="bulk-retry")
     def bulk_retry(self, request: Request) -> Response:
         """Run many again, by their ids or by a filter. Each is answered for itself; one that cannot loses no other."""
-        body = BulkRetryBody(data=only(json_object(request), frozenset(BulkRetryBody().fields)))
-        body.is_valid(raise_exception=True)
-        asked: dict[str, Any] = dict(body.validated_data)
+        asked = dict(checked(BulkRetryBody, request))
         member, reason, has_more = member_of(request), asked.pop("reason", ""), False
         ids = asked.pop("execution_ids", None)
         named = ids is not None

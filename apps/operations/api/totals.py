@@ -13,8 +13,8 @@ from apps.operations.api.schema import ReconcileBody, TotalsReconciledShape
 from apps.operations.reconcilers.totals import TotalsReconciler
 from apps.operations.statements import TOTALS, read_totals
 from apps.tenants.api.access import member_of
+from apps.tenants.api.body import checked
 from apps.tenants.api.schema import ErrorShape
-from apps.tenants.api.self_service import checked
 from apps.tenants.api.views import TenantView
 from apps.tenants.permissions import IsAdmin
 

@@ -12,8 +12,8 @@ from apps.operations import services
 from apps.operations.api.schema import ReconcileBody, ReconcileReportShape
 from apps.operations.reconcilers import RECONCILERS
 from apps.tenants.api.access import member_of
+from apps.tenants.api.body import checked
 from apps.tenants.api.errors import InvalidFields
-from apps.tenants.api.self_service import checked
 from apps.tenants.api.views import TenantViewSet
 from apps.tenants.permissions import IsAdmin
 from apps.tenants.services import Refused

@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework.request import Request
 
 from apps.tenants.api.errors import InvalidFields
+from apps.tenants.api.schema import Shape
 
 
 def json_object(request: Request) -> Mapping[str, Any]:
@@ -23,6 +24,14 @@ def only(body: Mapping[str, Any], allowed: frozenset[str]) -> Mapping[str, Any]:
     if unknown := sorted(str(key) for key in body if key not in allowed):
         raise InvalidFields({shown(key): "There is no such field, or it cannot be set." for key in unknown})
     return body
+
+
+def checked(shape: type[Shape], request: Request) -> dict[str, Any]:
+    """The body, checked by `shape`. Raises ValidationError (400) with a sentence a field, also for unknown fields."""
+    body = shape(data=only(json_object(request), frozenset(shape().fields)))
+    body.is_valid(raise_exception=True)
+    asked: dict[str, Any] = body.validated_data
+    return asked
 
 
 def shown(key: str) -> str:

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from apps.tenants import services
 from apps.tenants.api.access import member_of
+from apps.tenants.api.body import checked
 from apps.tenants.api.errors import InvalidFields
 from apps.tenants.api.paging import envelope
 from apps.tenants.api.people_schema import (
@@ -27,7 +28,7 @@ from apps.tenants.api.people_schema import (
     RotateBodyShape,
 )
 from apps.tenants.api.schema import ErrorShape
-from apps.tenants.api.self_service import SelfService, checked, chosen, named, user_filter
+from apps.tenants.api.self_service import SelfService, chosen, named, user_filter
 from apps.tenants.authentication import Member
 from apps.tenants.identity import user_rows
 from apps.tenants.models import ApiKey, KeyStatus, Membership, Role, Scope

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from apps.tenants import services
 from apps.tenants.api.access import member_of
+from apps.tenants.api.body import checked
 from apps.tenants.api.paging import envelope
 from apps.tenants.api.people_schema import (
     MEMBER_FILTERS,
@@ -21,7 +22,7 @@ from apps.tenants.api.people_schema import (
     RoleBodyShape,
 )
 from apps.tenants.api.schema import ErrorShape
-from apps.tenants.api.self_service import SelfService, checked, chosen, named, user_filter
+from apps.tenants.api.self_service import SelfService, chosen, named, user_filter
 from apps.tenants.identity import user_rows
 from apps.tenants.models import Membership, Role
 from apps.tenants.selectors import members_of

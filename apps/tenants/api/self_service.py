@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.tenants.api.body import json_object, only
 from apps.tenants.api.errors import Conflict, InvalidFields
-from apps.tenants.api.schema import Shape
 from apps.tenants.api.views import TenantViewSet
 from apps.tenants.models import Membership
 from apps.tenants.permissions import IsAdmin
@@ -43,14 +41,6 @@ def named(objects: QuerySet[T], object_id: str) -> T:
     if found is None:
         raise NotFound("There is nothing with this id.")
     return found
-
-
-def checked(shape: type[Shape], request: Request) -> dict[str, Any]:
-    """The body, checked by `shape`. Raises ValidationError (400) with a sentence a field, also for unknown fields."""
-    body = shape(data=only(json_object(request), frozenset(shape().fields)))
-    body.is_valid(raise_exception=True)
-    asked: dict[str, Any] = body.validated_data
-    return asked
 
 
 def chosen(request: Request, name: str, values: list[str]) -> str | None:
