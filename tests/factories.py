@@ -17,6 +17,7 @@ class PlanFactory(factory.Factory):
     max_jobs = 20_000
     min_interval_seconds = 1
     requests_per_minute = 0
+    max_concurrency = 0
     allowed_tasks = ("*",)
 
     @classmethod

@@ -53,6 +53,7 @@ class NewExecution:
     priority: int = 0
     epoch: int | None = None
     retry_of: int | None = None
+    max_concurrency: int | None = None
 
 
 _COLUMNS = tuple(NewExecution.__dataclass_fields__)

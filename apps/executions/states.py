@@ -50,3 +50,4 @@ class SkipReason(models.TextChoices):
     QUOTA = "quota"
     WINDOW = "window"
     EDITED = "edited"
+    COOL_OFF = "cool_off"

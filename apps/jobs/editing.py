@@ -16,7 +16,14 @@ from apps.tenants.models import Tenant
 from apps.vault.services import contents_get
 
 WHOLE_JOB = "non_field_errors"
-_PLACE = ["next_run_at", "last_scheduled_for", "paused_from", "quarantined_at", "quarantine_reason"]
+_PLACE = [
+    "version",
+    "next_run_at",
+    "last_scheduled_for",
+    "paused_from",
+    "quarantined_at",
+    "quarantine_reason",
+]
 _NO_CURSOR = "This job has lost its place in the schedule; an operator has to reconcile it first."
 
 
@@ -43,6 +50,7 @@ def save(job: Job, cursor: Cursor, columns: list[str]) -> None:
     job.version += 1
     job.updated_at = database_now()
     job.save(update_fields=[*columns, "schedule_since", "version", "updated_at"])
+    cursor.version = job.version
     cursor.save(update_fields=_PLACE)
 
 

@@ -34,6 +34,13 @@ class Job(models.Model):
     run_date = models.DateTimeField(null=True)
     dst_gap = models.CharField(max_length=10, choices=DstGap, db_default=DstGap.NEXT_VALID)
     dst_overlap = models.CharField(max_length=10, choices=DstOverlap, db_default=DstOverlap.FIRST)
+    starts_at = models.DateTimeField(null=True)  # the schedule names no time before it
+    ends_at = models.DateTimeField(null=True)  # nor after it
+    calendar = models.ForeignKey(
+        "jobs.Calendar", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    calendar_id: int | None
+    jitter_seconds = models.PositiveIntegerField(db_default=0)
 
     target = models.CharField(max_length=200)  # a registered task's name
     task_type = models.CharField(max_length=200)
@@ -44,12 +51,17 @@ class Job(models.Model):
 
     misfire = models.CharField(max_length=10, choices=Misfire, db_default=Misfire.FIRE_ONCE)
     misfire_grace_seconds = models.PositiveIntegerField(db_default=15)
+    misfire_max_runs = models.PositiveSmallIntegerField(db_default=100)  # of fire_all, the latest
+    misfire_pace_seconds = models.PositiveIntegerField(db_default=1)  # between two of them
     overlap = models.CharField(max_length=10, choices=Overlap, db_default=Overlap.SKIP)
     timeout_seconds = models.PositiveIntegerField(db_default=60)
     max_attempts = models.PositiveSmallIntegerField(db_default=1)
     retry_delay_seconds = models.PositiveIntegerField(db_default=10)
     retry_max_delay_seconds = models.PositiveIntegerField(db_default=3600)
     priority = models.SmallIntegerField(db_default=0)
+    max_concurrency = models.PositiveSmallIntegerField(null=True)
+    cool_off_after = models.PositiveSmallIntegerField(db_default=5)  # failures in a row; 0: never
+    cool_off_seconds = models.PositiveIntegerField(db_default=300)  # the first; doubled up to a day
 
     switch = models.CharField(max_length=10, choices=Switch, db_default=Switch.ACTIVE)
     pause_reason = models.CharField(max_length=500, blank=True, db_default="")
@@ -90,6 +102,31 @@ class Job(models.Model):
         return self.name
 
 
+class Calendar(models.Model):
+    """Times at which the jobs that name it do not run. `blackouts` is a list of {from, to, reason}: local times of
+    `timezone` in ISO 8601 without an offset, `to` excluded.
+    """
+
+    id: int
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="+", db_index=False)
+    tenant_id: int
+    name = models.CharField(max_length=200)
+    timezone = models.CharField(max_length=64, db_default="UTC")
+    blackouts = models.JSONField(default=list)
+    version = models.IntegerField(db_default=1)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="calendar_one_per_name"),
+            models.UniqueConstraint(fields=["tenant", "id"], name="calendar_tenant_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Cursor(models.Model):
     """Written by the loop, by reconcile, and by the services that make, pause, resume and edit jobs.
 
@@ -103,6 +140,8 @@ class Cursor(models.Model):
     job_id: int
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="+", db_index=False)
     tenant_id: int
+    version = models.IntegerField(db_default=1)  # the job's: who holds the cursor sees an edit
+    lane = models.PositiveSmallIntegerField(db_default=1)  # digits of the job's place among its tenant's
     next_run_at = models.DateTimeField(null=True)
     last_scheduled_for = models.DateTimeField(null=True)
     paused_from = models.DateTimeField(null=True)
@@ -112,7 +151,8 @@ class Cursor(models.Model):
     last_failure_at = models.DateTimeField(null=True)
     failure_reason = models.CharField(max_length=500, null=True)  # noqa: DJ001
     consecutive_failures = models.IntegerField(db_default=0)
-    cool_off_until = models.DateTimeField(null=True)
+    cool_off_until = models.DateTimeField(null=True)  # past: half open, the next run is a probe
+    cool_offs = models.PositiveSmallIntegerField(db_default=0)  # since the last success
     quarantined_at = models.DateTimeField(null=True)
     quarantine_reason = models.CharField(max_length=500, blank=True, db_default="")
     journaled_at = models.DateTimeField(null=True)
@@ -120,7 +160,9 @@ class Cursor(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(
-                fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="cursor_due"
+                fields=["lane", "next_run_at"],
+                condition=models.Q(next_run_at__isnull=False),
+                name="cursor_due",
             ),
             models.Index(
                 fields=["tenant", "next_run_at", "job"], name="cursor_next_of_tenant"

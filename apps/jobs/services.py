@@ -51,7 +51,10 @@ def job_create(*, tenant: Tenant, spec: JobSpec, actor: str, reason: str = "") -
         with one_per_platform():
             job = Job.objects.create(tenant=tenant, schedule_since=now, **columns)
         job.cursor = Cursor.objects.create(
-            job=job, tenant=tenant, next_run_at=first_after(admitted.rule, now)
+            job=job,
+            tenant=tenant,
+            lane=len(str(count + 1)),
+            next_run_at=first_after(admitted.rule, now),
         )
         content_put(job_id=job.id, version=job.content_version, content=admitted.payload)
         announce(job, "job.create", actor=actor, reason=reason, event=SchedulerEvent.Type.JOB_SCHEDULED)

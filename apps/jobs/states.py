@@ -31,17 +31,22 @@ class Status(models.TextChoices):
 
 
 class Misfire(models.TextChoices):
-    """What becomes of ticks that are late by more than the grace: the latest runs, or none does."""
+    """What becomes of ticks that are late by more than the grace: the latest runs, all do in turn, or none."""
 
     FIRE_ONCE = "fire_once"
+    FIRE_ALL = "fire_all"
     SKIP = "skip"
 
 
 class Overlap(models.TextChoices):
-    """What becomes of a tick that is due while an execution of the job is still live."""
+    """What becomes of a tick that is due while an execution of the job is still live: it is skipped, waits for its end,
+    runs beside it, or takes its place.
+    """
 
     SKIP = "skip"
+    QUEUE = "queue"
     ALLOW = "allow"
+    REPLACE = "replace"
 
 
 class DstGap(models.TextChoices):

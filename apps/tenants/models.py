@@ -60,6 +60,9 @@ class Plan(models.Model):
     requests_per_minute = models.PositiveIntegerField(
         default=600
     )  # of each key and each account; 0: no limit
+    max_concurrency = models.PositiveIntegerField(default=50)  # executions that run at once; 0: no limit
+    executions_per_minute = models.PositiveIntegerField(default=0)  # 0: no limit
+    executions_per_day = models.PositiveIntegerField(default=0)  # of UTC; 0: no limit
     allowed_tasks = ArrayField(models.CharField(max_length=200), default=list, blank=True)
 
     def __str__(self) -> str:

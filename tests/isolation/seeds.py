@@ -16,9 +16,10 @@ from apps.executions.models import (
     Skip,
     Tally,
     TenantTotals,
+    Usage,
 )
 from apps.executions.states import Kind, Outcome, SkipReason, State
-from apps.jobs.models import Cursor, Job
+from apps.jobs.models import Calendar, Cursor, Job
 from apps.leadership.models import SchedulerEvent
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.crypto import seal
@@ -72,8 +73,12 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         "target": text,
         "worker": text,
     }
+    calendar = Calendar.objects.create(
+        tenant=tenant, name=text, blackouts=[{"from": "2026-12-24", "to": "2026-12-27", "reason": text}]
+    )
     job = Job.objects.create(
         tenant=tenant,
+        calendar=calendar,
         name=text,
         external_key=text,
         user_id=owner.user_id,
@@ -192,6 +197,7 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         trailing_failures=1,
     )
     counts = ("check_cycles", "tasks_found", "tasks_executed", "tasks_failed", "tasks_skipped")
+    Usage.objects.create(tenant=tenant, period="day", begins=at, by="schedule", n=number(tenant))
     TenantTotals.objects.create(tenant=tenant, **dict.fromkeys(counts, number(tenant)))
     ImportRun.objects.create(tenant=tenant, digest=text, size=1, file_name=text)
     return {

@@ -4,7 +4,7 @@ Hot rows name their tenant without a foreign key in the database: they are writt
 tenant from a row that has one.
 """
 
-from apps.executions.models.counts import Counter, Delta, OutcomeNote, Tally, TenantTotals
+from apps.executions.models.counts import Counter, Delta, OutcomeNote, Tally, TenantTotals, Usage
 from apps.executions.models.imports import ImportRun
 from apps.executions.models.ledger import Attempt, ExecutionLog, ExecutionOutput, Skip
 from apps.executions.models.live import Execution
@@ -24,4 +24,5 @@ __all__ = [
     "Tally",
     "TenantRow",
     "TenantTotals",
+    "Usage",
 ]

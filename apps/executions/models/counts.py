@@ -79,9 +79,39 @@ class OutcomeNote(TenantRow):
     successes = models.IntegerField()
     failures = models.IntegerField()
     trailing_failures = models.IntegerField()
+    gone = models.BooleanField(db_default=False)  # its endpoint said that it will not be back
 
     def __str__(self) -> str:
         return f"job {self.job_id}: {self.status}"
+
+
+class Usage(TenantRow):
+    """How many executions a tenant's quota was charged in a minute or a day (UTC) that `begins`.
+
+    The leader and the API count in rows of their own, so that neither waits for the other.
+    """
+
+    class Period(models.TextChoices):
+        MINUTE = "minute"
+        DAY = "day"
+
+    class By(models.TextChoices):
+        SCHEDULE = "schedule"
+        REQUEST = "request"
+
+    period = models.CharField(max_length=10, choices=Period)
+    begins = models.DateTimeField()
+    by = models.CharField(max_length=10, choices=By)
+    n = models.IntegerField()
+
+    class Meta:
+        verbose_name_plural = "usage"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "period", "begins", "by"], name="usage_cell")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n} in the {self.period} of {self.begins:%Y-%m-%d %H:%M}"
 
 
 class TenantTotals(TenantRow):

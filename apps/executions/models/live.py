@@ -6,14 +6,19 @@ from django.db import models
 from django.db.models.functions import Now
 
 from apps.executions.models.owned import Owned
-from apps.executions.states import Kind, State
+from apps.executions.states import State
 
 
 class Execution(Owned):
-    """A run that is waiting or under a lease. The token in the WHERE of every later write is its owner's proof."""
+    """A run that is waiting or under a lease. The token in the WHERE of every later write is its owner's proof.
+
+    `rank` is its place in the queue's virtual time, null until `run_at`. `max_concurrency` is its job's; null: no limit.
+    """
 
     state = models.CharField(max_length=10, choices=State, db_default=State.PENDING)
     priority = models.SmallIntegerField(db_default=0)
+    rank = models.BigIntegerField(null=True)
+    max_concurrency = models.SmallIntegerField(null=True)
     content_version = models.IntegerField()
     timeout_seconds = models.IntegerField()
     max_attempts = models.SmallIntegerField()
@@ -29,9 +34,10 @@ class Execution(Owned):
 
     class Meta:
         constraints: ClassVar = [
+            # Also the way to a job's live executions.
             models.UniqueConstraint(
-                fields=["job_id", "scheduled_for", "kind"],
-                condition=models.Q(kind__in=[Kind.SCHEDULED, Kind.BACKFILL]),
+                fields=["job_id", "scheduled_for", "kind", "retry_of"],
+                nulls_distinct=False,
                 name="execution_one_per_tick",
             ),
             models.CheckConstraint(
@@ -42,17 +48,26 @@ class Execution(Owned):
         ]
         indexes: ClassVar = [
             models.Index(
-                fields=["-priority", "run_at", "id"],
-                condition=models.Q(state=State.PENDING),
+                fields=["rank", "-priority", "id"],
+                condition=models.Q(state=State.PENDING, rank__isnull=False),
                 name="execution_to_claim",
             ),
+            models.Index(  # a tenant's last place in the queue
+                fields=["tenant", "-rank"],
+                condition=models.Q(state=State.PENDING, rank__isnull=False),
+                name="execution_of_tenant",
+            ),
             models.Index(
-                fields=["run_at"], condition=models.Q(state=State.PENDING), name="execution_next_due"
+                fields=["run_at"],
+                condition=models.Q(state=State.PENDING, rank=None),
+                name="execution_to_rank",
+            ),
+            models.Index(  # what caps count
+                fields=["tenant", "job_id"], condition=models.Q(state=State.LEASED), name="execution_running"
             ),
             models.Index(
                 fields=["lease_expires_at"], condition=models.Q(state=State.LEASED), name="execution_to_reap"
             ),
-            models.Index(fields=["job_id"], name="execution_of_job"),
         ]
 
     def __str__(self) -> str:

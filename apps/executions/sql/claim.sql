@@ -2,8 +2,8 @@
 WITH due AS MATERIALIZED (
     SELECT id
     FROM executions_execution
-    WHERE state = 'pending' AND run_at <= (SELECT clock_timestamp())
-    ORDER BY priority DESC, run_at, id
+    WHERE state = 'pending' AND rank IS NOT NULL
+    ORDER BY rank, priority DESC, id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )

@@ -6,7 +6,7 @@ WITH given AS MATERIALIZED (
     )
 ), again AS MATERIALIZED (
     UPDATE executions_execution AS e
-    SET state = 'pending', run_at = clock_timestamp() + g.delay * interval '1 second',
+    SET state = 'pending', run_at = clock_timestamp() + g.delay * interval '1 second', rank = NULL,
         lease_token = NULL, lease_expires_at = NULL, leased_at = NULL, worker = NULL
     FROM given AS g
     WHERE e.id = ANY (ARRAY(SELECT id FROM given)) AND e.id = g.id AND e.state <> 'pending' AND e.lease_token = g.token

@@ -56,7 +56,7 @@ class CursorReconciler:
         now = self._drift(job, cursor, wrong)
         columns = {"next_run_at": wrong.place.next_run_at, "paused_from": wrong.place.paused_from}
         if cursor is None:
-            Cursor.objects.create(job=job, tenant_id=job.tenant_id, **columns)
+            Cursor.objects.create(job=job, tenant_id=job.tenant_id, version=job.version, **columns)
             return Repair(Result.CREATED, now)
         Cursor.objects.filter(pk=cursor.pk).update(**columns)
         return Repair(Result.REPAIRED, now)
