@@ -1,7 +1,7 @@
 # `make help` lists the targets. The first one run builds .venv; it is rebuilt when a pinned version changes.
 #   PYTHON=python3.12   another interpreter (3.11 or newer)
 #   POSTGRES=15         embedded targets on Debian's binaries of that version, in /usr/lib/postgresql/15/bin
-#   ARGS=...            passed on: to the demo (--for 30 --kill-leader --json), to pytest, to the benchmark
+#   ARGS=...            passed on: to the demo (--for 30 --kill-leader --json), to pytest
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 WORKERS ?= 2
+ROUNDS ?= 3
 SECONDS_OF_CHAOS := $(or $(SECONDS),60)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,10 +56,8 @@ imports: $(STAMP) ## Layers, and migrations that match the models
 
 verify: lint types imports test ## All of the above
 
-bench: $(STAMP) ## Dispatch and claim, reading the ledger, the web; READS="--rows 10000 10000000" WEB="--seconds 60"
-	@$(BIN)/python -m benchmarks.dispatch_and_claim $(ARGS)
-	@$(BIN)/python -m benchmarks.ledger_reads $(READS)
-	@$(BIN)/python -m benchmarks.web $(WEB)
+bench: $(STAMP) ## Every figure beside its peer or limit, into docs/benchmarks.md; ONLY="dispatch noop" ROUNDS=3
+	@$(BIN)/python -m tests.benchmarks $(ONLY) --rounds $(ROUNDS) $(ARGS)
 
 chaos: $(STAMP) ## Random faults; SECONDS=60 SEED=1
 	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) $(BIN)/python -m pytest -rs -p no:cacheprovider --timeout 0 tests/chaos $(ARGS)

@@ -6,8 +6,13 @@ Tagged `database`, so they run with `migrate` and `check --database default`. Sc
 
 from typing import Any
 
+from django.core import checks
 from django.core.checks import CheckMessage, Critical, Tags, register
-from django.db import connections
+from django.db import ProgrammingError, connections
+
+from apps.executions.ledger import unplaced
+from apps.executions.partitions import describe
+from apps.tenants.context import all_tenants_scope
 
 # Read before any tenant is known, or holding nothing of a tenant's. Every other shared table needs row security.
 WITHOUT_ROW_SECURITY = frozenset(
@@ -54,6 +59,27 @@ def isolation_holds(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
                 if table in WITHOUT_ROW_SECURITY:
                     continue
                 messages.extend(_of_table(table, forced, is_partition, policies))
+    return messages
+
+
+@register(Tags.database)
+def ledger_has_its_place(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warns when rows of the ledger lie in a default partition."""
+    messages: list[CheckMessage] = []
+    for alias in databases or []:
+        try:
+            with all_tenants_scope(), connections[alias].cursor() as cursor:
+                found = unplaced().on(cursor)
+        except ProgrammingError:
+            continue  # a database that is yet to be migrated
+        if found:
+            messages.append(
+                checks.Warning(
+                    describe(found),
+                    hint="The leader moves what it can; docs/operations.md says what else to do.",
+                    id="scheduler.W001",
+                )
+            )
     return messages
 
 

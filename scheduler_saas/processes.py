@@ -12,6 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connection
 from apps.executions.counters import CounterFold
 from apps.executions.partitions import PartitionKeeper
 from apps.executions.reaper import Reaper
+from apps.executions.retention import Retention
 from apps.jobs.dispatch import Dispatcher
 from apps.jobs.outcomes import OutcomeFold
 from apps.leadership.steps import Step
@@ -19,12 +20,14 @@ from apps.leadership.steps import Step
 logger = logging.getLogger(__name__)
 
 
-def leader_steps() -> list[Step]:
+def leader_steps(*, once: bool = False) -> list[Step]:
     """The leader's work, the most urgent first: what is due must not wait for bookkeeping.
 
-    But for the partitions, which it may need within the cycle, and which are nearly always there.
+    But for the partitions, which it may need within the cycle, and which are nearly always there. `once`: for a leader
+    of one check, which has no later to leave what is old to.
     """
-    return [PartitionKeeper(), Dispatcher(), OutcomeFold(), Reaper(), CounterFold()]
+    retention = Retention(rest=0) if once else Retention()
+    return [PartitionKeeper(), Dispatcher(), OutcomeFold(), Reaper(), CounterFold(), retention]
 
 
 def refuse_unsound_database(command: BaseCommand) -> None:

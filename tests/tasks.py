@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -70,6 +71,13 @@ async def give_up(params: dict[str, Any], context: ExecutionContext, resources: 
     raise TargetFailed("gone", permanent=True)
 
 
+@task("tests.kill_worker")
+async def kill_worker(params: dict[str, Any], context: ExecutionContext, resources: Resources) -> None:
+    """Takes its worker down with it, once what was claimed beside it runs as well."""
+    await asyncio.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @task("tests.plain")
 def plain(params: dict[str, Any], context: ExecutionContext) -> dict[str, Any]:
     """A plain function, in a process of its own."""
@@ -114,3 +122,13 @@ def _write_down(file: str, context: ExecutionContext) -> None:
         os.write(descriptor, json.dumps(line).encode() + b"\n")
     finally:
         os.close(descriptor)
+
+
+@task("tests.span")
+async def span(params: dict[str, Any], context: ExecutionContext, resources: Resources) -> None:
+    """Writes down when it ran, for `seconds`, on the clock that all processes of this machine share."""
+    began = time.monotonic()
+    await asyncio.sleep(params["seconds"])
+    line = {"tenant": context.tenant, "job": context.job_id, "began": began, "ended": time.monotonic()}
+    with open(params["file"], "a") as record:  # noqa: ASYNC230 - a line is written in one go
+        record.write(json.dumps(line) + "\n")

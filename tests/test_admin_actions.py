@@ -102,6 +102,9 @@ def test_a_plan_is_made_and_changed_by_service(browser: Client) -> None:
         "max_timeout_seconds": 60,
         "retention_days": 1,
         "requests_per_minute": 0,
+        "max_concurrency": 5,
+        "executions_per_minute": 0,
+        "executions_per_day": 100,
         "allowed_tasks": "http_request,http_check",
     }
     assert browser.post(page(Plan, "add"), form).status_code == 302

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -12,7 +12,7 @@ import pytest
 from django.db import transaction
 
 from apps.executions.models import Execution, Skip, TenantTotals
-from apps.jobs import services, statements
+from apps.jobs import services
 from apps.jobs.cycles import LINE_EVERY, TenantJournal
 from apps.jobs.dispatch import Dispatcher
 from apps.jobs.models import Cursor, Job
@@ -21,9 +21,9 @@ from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.session import LeaderSession, TermLost
 from apps.leadership.steps import StepResult
-from apps.leadership.timings import Timings
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope
+from tests.dispatching import settle, skips_of, stand, ticks_of
 from tests.leaders import UNHURRIED
 
 MINUTELY = {"trigger_type": "cron", "cron_expression": "* * * * *"}
@@ -48,37 +48,6 @@ def everyone(live_db: str) -> Iterator[None]:
 def now(leader: LeaderSession) -> datetime:
     ((now,),) = leader.read("SELECT clock_timestamp()")
     return now
-
-
-def stand(tenant: Any, due: datetime, **fields: Any) -> Job:
-    """A job whose cursor stands at `due`, however long ago that is; hourly unless `fields` say otherwise."""
-    hourly = {"trigger_type": "interval", "interval_seconds": 3600, "anchor_at": due}
-    columns = {**hourly, "name": "a job", "target": "tests.noop", "task_type": "noop", **fields}
-    job = Job.objects.create(tenant=tenant, **columns)
-    Cursor.objects.create(job=job, tenant=tenant, next_run_at=due)
-    return job
-
-
-def settle(dispatcher: Dispatcher, session: LeaderSession) -> list[StepResult]:
-    """Step until nothing is left that is due."""
-    results = [dispatcher.run_once(session)]
-    while results[-1].again:
-        assert len(results) < 50
-        results.append(dispatcher.run_once(session))
-    return results
-
-
-def ticks_of(job: Job) -> list[datetime]:
-    return list(
-        Execution.objects.filter(job_id=job.pk)
-        .order_by("scheduled_for")
-        .values_list("scheduled_for", flat=True)
-    )
-
-
-def skips_of(job: Job) -> list[tuple[datetime, datetime, int, str]]:
-    rows = Skip.objects.filter(job_id=job.pk).order_by("first")
-    return list(rows.values_list("first", "last", "count", "reason"))
 
 
 def minute(instant: datetime) -> datetime:
@@ -546,58 +515,3 @@ def test_workers_are_woken_once_and_only_by_executions(
         Dispatcher().run_once(leader)
         assert len(list(worker.notifies(timeout=5, stop_after=1))) == 1
         assert list(worker.notifies(timeout=0.1)) == []
-
-
-# -- its plans --------------------------------------------------------------------------------------------------------
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
-
-
-@pytest.fixture
-def crowd(acme: Any, live_db: str) -> Iterator[Session]:
-    """10,000 cursors, a few of them due, and statistics that know of none; on a session set up like a leader's."""
-    session_settings = Timings.from_settings().session_settings()
-    with machine.connect(application_name="crowd", session_settings=session_settings) as session:
-        session.execute("ANALYZE jobs_job, jobs_cursor")
-        session.execute(
-            "WITH job AS (INSERT INTO jobs_job (tenant_id, name, trigger_type, target, task_type)"
-            " SELECT %s, 'job ' || n, 'interval', 'tests.noop', 'noop' FROM generate_series(1, 10000) AS n"
-            " RETURNING id)"
-            " INSERT INTO jobs_cursor (job_id, tenant_id, next_run_at)"
-            " SELECT id, %s, clock_timestamp() + (id %% 1000 - 2) * interval '1 minute' FROM job",
-            [acme.pk, acme.pk],
-        )
-        yield session
-
-
-@pytest.mark.parametrize("analyzed", [False, True])
-@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-def test_due_jobs_are_found_by_their_index(crowd: Session, mode: str, analyzed: bool) -> None:
-    if analyzed:
-        crowd.execute("ANALYZE jobs_job, jobs_cursor")
-    crowd.execute(psycopg.sql.SQL("SET plan_cache_mode = {}").format(psycopg.sql.Identifier(mode)))
-    explain = "EXPLAIN (FORMAT json) " + statements.sql("read_due")
-    row = crowd.execute(explain, {"chunk": 1000}, prepare=True).fetchone()  # type: ignore[call-overload]
-    assert row is not None
-    used = list(nodes(row[0][0]["Plan"]))
-
-    scans = [node for node in used if node.get("Relation Name") in ("jobs_cursor", "jobs_job")]
-    assert [node["Node Type"] for node in scans].count("Seq Scan") == 0
-    assert [node.get("Index Name") for node in used].count("cursor_due") == 2
-
-
-def test_cursors_are_moved_by_their_key_whatever_the_statistics(crowd: Session) -> None:
-    ids = [job_id for (job_id,) in crowd.execute("SELECT job_id FROM jobs_cursor LIMIT 1000")]
-    moved = [datetime(2026, 1, 1, tzinfo=UTC)] * len(ids)
-    params = {"job_ids": ids, "accounted": moved, "next_run_ats": moved}
-    explain = "EXPLAIN (FORMAT json) " + statements.sql("advance_cursors")
-    row = crowd.execute(explain, params, prepare=False).fetchone()  # type: ignore[call-overload]
-    assert row is not None
-    used = [node["Node Type"] for node in nodes(row[0][0]["Plan"])]
-
-    assert "Seq Scan" not in used
-    assert "Nested Loop" not in used

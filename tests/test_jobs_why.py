@@ -358,7 +358,7 @@ def test_ten_thousand_runs_are_read_a_page_at_a_time_in_the_same_few_queries(
     with CaptureQueriesContext(connection) as single:
         alice.ok(path, at=text(now))
     assert len(single) == len(empty)
-    assert len([query for query in empty if "executions_" in query["sql"]]) == 4
+    assert len([query for query in empty if 'FROM "executions_' in query["sql"]]) == 4
 
 
 @pytest.mark.django_db
@@ -372,7 +372,7 @@ def test_ten_thousand_runs_are_read_a_page_at_a_time_in_the_same_few_queries(
         ({"at": "0001-01-01T00:00:00Z"}, "at"),
         ({"from": "2026-11-20T00:00:00Z"}, "to"),
         ({"from": "2026-11-21T00:00:00Z", "to": "2026-11-20T00:00:00Z"}, "from"),
-        ({"from": "2026-10-01T00:00:00Z", "to": "2026-11-20T00:00:00Z"}, "to"),
+        ({"from": "2025-10-01T00:00:00Z", "to": "2026-11-20T00:00:00Z"}, "to"),
         ({"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z", "limit": "1001"}, "limit"),
     ],
 )
@@ -394,7 +394,8 @@ def test_whose_job_it_is(acme: Any, cast: Any, other_cast: Any, alice: MemberCli
     assert MemberClient(cast.vic).get(f"jobs/{job.pk}/why", **asked).status_code == 403
     assert MemberClient(other_cast.alice).get(f"jobs/{job.pk}/why", **asked).status_code == 404
     services.job_delete(tenant=acme, job_id=job.pk, actor="tests")
-    assert alice.get(f"jobs/{job.pk}/why", **asked).status_code == 404
+    assert alice.get(f"jobs/{job.pk}/why", **asked).status_code == 200  # its history is kept
+    assert MemberClient(other_cast.alice).get(f"jobs/{job.pk}/why", **asked).status_code == 404
 
 
 def test_three_days_without_a_leader_end_as_one_range_and_one_run(

@@ -3,10 +3,12 @@
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import DatabaseError, ProgrammingError, connection, transaction
+from django.db import DatabaseError, IntegrityError, ProgrammingError, connection, transaction
 from django.test import Client
+from psycopg.errors import ForeignKeyViolation
 
 from apps.executions import queue
+from apps.executions.models import Execution
 from apps.jobs.models import Job
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
@@ -171,7 +173,7 @@ def test_a_scope_that_cannot_be_applied_leaves_nobody_in_the_last_one(live_db, a
 
 
 def test_a_child_cannot_point_at_another_tenants_parent(seeded, acme, bravo):
-    """Foreign keys see through row security; composite ones do not let that matter."""
+    """Foreign keys see through row security; composite ones, and the queue's trigger, do not let that matter."""
     with all_tenants_scope():
         foreign = Job.objects.create(
             tenant=bravo, name="x", trigger_type="manual", target="tests.noop", task_type="x"
@@ -179,8 +181,17 @@ def test_a_child_cannot_point_at_another_tenants_parent(seeded, acme, bravo):
     with tenant_scope(acme), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in ("jobs_cursor", "executions_skip", "executions_execution"):
-            with pytest.raises(DatabaseError, match="violates foreign key"), transaction.atomic():
+            with pytest.raises(IntegrityError) as refusal, transaction.atomic():
                 cursor.execute(f"UPDATE {table} SET job_id = %s", [foreign])
+            assert refusal.value.__cause__.sqlstate == ForeignKeyViolation.sqlstate, table
+        columns = [column.column for column in Execution._meta.concrete_fields if not column.primary_key]
+        copied = ", ".join(columns)
+        others = ", ".join("%s" if column == "job_id" else column for column in columns)
+        with pytest.raises(IntegrityError, match="not of a job of its tenant"), transaction.atomic():
+            cursor.execute(
+                f"INSERT INTO executions_execution ({copied}) SELECT {others} FROM executions_execution LIMIT 1",
+                [foreign],
+            )
 
 
 # -- over HTTP; the tests that are imported need these two ---------------------------------------------------------

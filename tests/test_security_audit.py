@@ -22,6 +22,7 @@ from apps.executions.importing.run import execution_logs_import
 from apps.executions.models import Execution
 from apps.jobs import retries, runs, services
 from apps.jobs.backfill import job_backfill
+from apps.jobs.calendars import services as calendars
 from apps.jobs.imports import crontab_import
 from apps.jobs.models import Cursor, Job
 from apps.jobs.platforms import services as platforms
@@ -207,6 +208,14 @@ def of_a_member(service: Callable[..., Any], **given: Any) -> Callable[..., None
     return deed
 
 
+def of_a_calendar(service: Callable[..., Any], **given: Any) -> Callable[..., None]:
+    def deed(tenant: Any, **_: Any) -> None:
+        made = calendars.calendar_create(tenant=tenant, name="Holidays", actor="setting up")
+        service(tenant=tenant, calendar_id=made.pk, actor=ACTOR, **given)
+
+    return deed
+
+
 def of_a_key(service: Callable[..., Any], **given: Any) -> Callable[..., None]:
     def deed(tenant: Any, texts: list[str], **_: Any) -> None:
         member = MembershipFactory(tenant=tenant, username="zoe")
@@ -225,6 +234,7 @@ def new_key(tenant: Any, texts: list[str], **_: Any) -> None:
 
 JOB, PEOPLE = "apps.jobs.services.", "apps.tenants.services."
 PLATFORMS = "apps.jobs.platforms.services."
+CALENDARS = "apps.jobs.calendars.services."
 DEEDS: dict[str, Callable[..., None]] = {
     JOB + "job_create": create,
     JOB + "job_update": update,
@@ -237,6 +247,9 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.jobs.runs.job_run_now": of_a_job(runs.job_run_now),
     "apps.jobs.runs.run_cancel": cancel,
     "apps.jobs.retries.runs_retry": retry,
+    CALENDARS + "calendar_create": of_the_tenant(calendars.calendar_create, name="Holidays"),
+    CALENDARS + "calendar_update": of_a_calendar(calendars.calendar_update, changes={"name": "Closed"}),
+    CALENDARS + "calendar_delete": of_a_calendar(calendars.calendar_delete),
     PLATFORMS + "connection_put": connect,
     PLATFORMS + "connection_delete": connected(platforms.connection_delete, "platform"),
     PLATFORMS + "job_ensure": connected(platforms.job_ensure, "platform"),

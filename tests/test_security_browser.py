@@ -90,6 +90,21 @@ def test_every_page_works_without_a_complaint(olga_at: Browser) -> None:
     assert olga_at.complaints == []
 
 
+def test_on_call_asks_why_a_job_did_not_run(olga_at: Browser) -> None:
+    olga_at.open(reverse("admin:jobs_job_changelist", PUBLIC))
+    olga_at.page.get_by_role("link", name="job of acme").click()
+    olga_at.page.get_by_role("link", name="Why didn't it run?").click()
+    assert olga_at.page.get_by_text("Before the job was made").is_visible()
+    olga_at.page.get_by_label("At one instant").fill("2020-02-20 20:20:20")
+    for name in ("or from", "to"):
+        olga_at.page.get_by_label(name, exact=True).fill("")
+    olga_at.page.get_by_role("button", name="Ask").click()
+    olga_at.page.get_by_role("link", name="The time after").click()
+    assert olga_at.page.get_by_text("Before the job was made").is_visible()
+    assert olga_at.refused() == []
+    assert olga_at.complaints == []
+
+
 def test_scripts_and_frames_from_elsewhere_are_refused(olga_at: Browser) -> None:
     olga_at.open("/admin/")
     olga_at.page.evaluate(

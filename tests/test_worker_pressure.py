@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -13,26 +14,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.executions import content, queue
 from apps.executions.claimer import MAX_BATCH
 from apps.executions.content import ContentCache, Work
 from apps.executions.limits import Limits
 from apps.executions.models import Execution, ExecutionLog, ExecutionOutput
+from apps.executions.reaper import Reaper
 from apps.executions.targets.context import ExecutionContext, Resources
 from apps.executions.targets.registry import task
 from apps.executions.worker import Worker
+from apps.leadership.session import LeaderSession
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.vault.models import Endpoint, Secret
 from apps.vault.services import content_put, endpoint_put, secret_put
+from tests.leaders import UNHURRIED
 from tests.replicas import wait_for
-from tests.workers import Session, execution, put
+from tests.workers import Session, execution, put, workers
 
 LIMITS = Limits(lease=60.0, heartbeat=5.0, poll=0.1, drain=10.0, concurrency=10, processes=1)
 began: Counter[int] = Counter()
@@ -180,6 +184,62 @@ def test_a_worker_whose_writes_are_held_up_claims_no_more_than_it_can_hold(
     assert worker.counts["claimed"] == worker.counts["completed"] == 1500
 
 
+def test_a_blocked_loop_loses_none_of_fifty_leases(
+    session: Session, acme: Any, bravo: Any, live_db: str, tmp_path: Path
+) -> None:
+    """A real worker, leases of two seconds, and a handler that keeps the event loop to itself for five."""
+    (blocking,) = put(session, acme, execution(acme, "tests.block"), params={"seconds": 5})
+    ids = [blocking]
+    for tenant in (acme, bravo):
+        rows = [execution(tenant, "tests.wait") for _ in range(25)]
+        ids += put(session, tenant, *rows, params={"seconds": 0.1})
+    leader = LeaderSession.acquire(replica="tests", timings=UNHURRIED)
+    reaped = 0
+
+    def over() -> bool:
+        nonlocal reaped
+        reaped += Reaper().run_once(leader).counts["reaped"]
+        return ExecutionLog.objects.count() == len(ids)
+
+    try:
+        with workers(live_db, tmp_path) as start:
+            start("blocked", LEASE_SECONDS="2", LEASE_HEARTBEAT="0.4")
+            wait_for(lambda: Execution.objects.filter(state="leased").count() == len(ids), "all leased")
+            wait_for(over, "all in the ledger", seconds=30)
+    finally:
+        leader.close(reason="test over")
+    assert reaped == 0
+    assert set(ExecutionLog.objects.values_list("status", "attempts")) == {("success", 1)}
+    assert ExecutionLog.objects.get(pk=blocking).execution_time_ms >= 5000
+
+
+def test_what_a_draining_worker_hands_back_is_taken_up_at_once(
+    session: Session, acme: Any, live_db: str, tmp_path: Path
+) -> None:
+    """By one that was told: it asks by itself only every half minute."""
+    (held,) = put(session, acme, execution(acme, "tests.wait"), params={"seconds": 600})
+
+    def holder() -> str | None:
+        return Execution.objects.filter(pk=held).values_list("worker", flat=True).first()
+
+    with workers(live_db, tmp_path) as start:
+        leaver = start("leaver", WORKER_DRAIN="1")
+        wait_for(lambda: holder() == "leaver", "the first lease")
+        start("heir", WORKER_POLL="30")
+        wait_for(
+            lambda: session.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'scheduler worker heir claims%'"
+            ).fetchone(),
+            "the heir listens",
+        )
+        told = monotonic()
+        leaver.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: holder() == "heir", "the second lease", seconds=10)
+        took = monotonic() - told
+        assert leaver.wait() == 0
+    assert 1 <= took < 1.5
+
+
 def test_content_that_is_pushed_out_while_it_is_wanted_is_not_missing(
     session: Session, acme: Any, bravo: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +280,7 @@ def test_what_cannot_be_opened_is_absent_and_the_rest_of_the_tenant_runs(
     assert result["endpoint"] == (None if what == "endpoint" else "https://acme.example/hook")
 
 
-def test_completions_and_new_partitions_wait_for_each_other_in_turn(
+def test_completions_and_new_partitions_do_not_wait_for_each_other(
     session: Session, other: Session, acme: Any
 ) -> None:
     put(session, acme, *[execution(acme) for _ in range(2)])
@@ -250,23 +310,9 @@ def test_completions_and_new_partitions_wait_for_each_other_in_turn(
         with machine.connect(application_name="tests, partitions") as keeper, keeper.transaction(None, True):
             return keeper.execute(query).fetchone()
 
-    def waits(name: str) -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
-                " AND datname = current_database()",
-                [name],
-            )
-            return cursor.fetchone() is not None
-
     complete(ends[0])  # the statement is prepared, as a worker's is
-    with ThreadPoolExecutor(2) as threads:
-        with other.transaction():
-            # What the completion of another worker holds.
-            other.execute("LOCK TABLE executions_executionoutput IN ROW EXCLUSIVE MODE")
-            making = threads.submit(make_partitions)
-            wait_for(lambda: waits("tests, partitions"), "partitions wait for the other's completion")
-            completing = threads.submit(complete, ends[1])
-            wait_for(lambda: waits("tests"), "the completion waits for the partitions")
-        assert making.result(10) == (3,)
-        assert completing.result(10).completed == 1
+    with ThreadPoolExecutor(2) as threads, other.transaction():
+        # What the completion of another worker holds.
+        other.execute("LOCK TABLE ONLY executions_executionoutput IN ROW EXCLUSIVE MODE")
+        assert threads.submit(make_partitions).result(10) == (3,)
+        assert threads.submit(complete, ends[1]).result(10).completed == 1

@@ -11,10 +11,14 @@ from apps.executions import queue
 from apps.executions.clock import DatabaseClock
 from apps.executions.queue import CANCEL_CHANNEL, WORK_CHANNEL, Claimed
 from apps.executions.reconnecting import Session, keep_connected
+from apps.executions.search import Search
 
 MAX_BATCH = 500
+MAX_RANKED = 1000
 GATHER_SECONDS = 0.005  # under a backlog, freed places are collected for this long: one claim for many
 TAKEN_ELSEWHERE_SECONDS = 0.05
+CAPPED_SECONDS = 0.1
+LOCK_TIMEOUT = "5s"  # claims are done in milliseconds; whoever waits longer connects anew, and says so
 
 
 class Claimer:
@@ -46,6 +50,7 @@ class Claimer:
         self._idle_means_done = until_empty
         self._wake = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._search = Search(thorough=until_empty)
         self._backlog = False
         self._gathering: asyncio.TimerHandle | None = None
         self._next_due: float | None = None  # monotonic
@@ -59,6 +64,12 @@ class Claimer:
         # Never cancelled: the server might claim rows that nobody here hears of.
         self._stopped.set()
         self._wake.set()
+
+    def written(self) -> None:
+        """Ends were written: what rows wait for that a cap holds back."""
+        if self._search.capped:
+            self._wake.set()
+        self.place_freed()
 
     def place_freed(self) -> None:
         """An execution ended, or its end was written: what a backlog waits for, and the end of a drain."""
@@ -80,6 +91,7 @@ class Claimer:
 
     def _notified(self, channel: str, payload: str) -> None:
         if channel == WORK_CHANNEL:
+            self._search.news()
             self._wake.set()
         elif payload == self._worker:
             # Not at once: it may have come with the answer to a claim, whose leases are yet to be taken down.
@@ -89,16 +101,17 @@ class Claimer:
         session.add_notify_handler(lambda notice: self._notified(notice.channel, notice.payload))
         await session.execute(f"LISTEN {WORK_CHANNEL}")
         await session.execute(f"LISTEN {CANCEL_CHANNEL}")
+        await session.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         await self._look_ahead(session)
         while not self._stopped.is_set():
             self._wake.clear()
+            if self._pause() <= 0:
+                await self._look_ahead(session)
             if await self._claim(session):
                 continue
-            if self._idle_means_done and not self._backlog and self._held() == 0:
+            if self._idle_means_done and not self._backlog and self._held() == 0 and self._pause() > 0:
                 return
-            if not self._backlog and monotonic() - self._asked >= self._poll:
-                await self._look_ahead(session)
-            await self._sleep(session, self._pause())
+            await self._sleep(session, self._idle())
 
     async def _claim(self, session: Session) -> bool:
         """Whether to claim again at once."""
@@ -107,34 +120,38 @@ class Claimer:
             self._backlog = True
             return False
         before = monotonic()
-        if self._next_due is not None and self._next_due <= before:
-            self._next_due = None
-        rows = await queue.claim(
-            worker=self._worker, limit=limit, lease_seconds=self._lease_seconds
+        after, window = self._search.next(limit, before)
+        taken = await queue.claim(
+            worker=self._worker, limit=limit, lease_seconds=self._lease_seconds, after=after, window=window
         ).on_async(session)
-        if rows:
-            self._start(rows, before)
-        self._backlog = len(rows) == limit
-        return self._backlog and self._free() >= self._enough
+        if taken:
+            self._start(taken, before)
+        self._backlog = self._search.found(taken, limit, window, monotonic())
+        return self._backlog and (len(taken) < limit or self._free() >= self._enough)
 
     async def _look_ahead(self, session: Session) -> None:
+        """Give what has come due its place, and see when there will be more."""
+        ranked = await queue.rank_due(limit=MAX_RANKED).on_async(session)
         before = monotonic()
         now, next_due = await queue.look_ahead().on_async(session)
         self._asked = monotonic()
         self._clock.sample(now, before, self._asked)
         self._next_due = None
         if next_due is not None:
-            # One that is due and was not claimed is being taken by another session, or came due this instant.
-            wait = next_due - now if next_due > now else TAKEN_ELSEWHERE_SECONDS
+            # One that is due and was not ranked is being ranked elsewhere, unless there are too many for one go.
+            wait = max(next_due - now, 0.0 if ranked == MAX_RANKED else TAKEN_ELSEWHERE_SECONDS)
             self._next_due = self._asked + wait
 
     def _pause(self) -> float:
-        if self._backlog:
-            return self._poll  # a place that becomes free ends it
+        """Seconds until the next look ahead."""
         now = monotonic()
         until_asking = self._asked + self._poll - now
         until_due = self._poll if self._next_due is None else self._next_due - now
         return min(until_asking, until_due)
+
+    def _idle(self) -> float:
+        """Seconds until the next claim, if nothing wakes it. A cap may be met, and left, by another worker's doing."""
+        return min(self._pause(), CAPPED_SECONDS) if self._search.capped else self._pause()
 
     async def _sleep(self, session: Session, seconds: float) -> None:
         """Until woken, or a message of the server's: a notification, or the end of the session."""

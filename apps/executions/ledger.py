@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NamedTuple
 
 from apps.executions.call import Call
@@ -26,6 +27,14 @@ class Folded(NamedTuple):
     failed: int
 
 
+class Unplaced(NamedTuple):
+    """Rows of a table and a day (UTC) that lie in its default partition."""
+
+    table: str
+    day: date
+    rows: int
+
+
 def reap(*, limit: int) -> Call[Reaped]:
     """Take back up to `limit` expired leases, whoever held them."""
     params = {"limit": limit, "max_lost": MAX_LOST, "reason": LOST_TOO_OFTEN}
@@ -45,3 +54,8 @@ def fold_deltas(*, limit: int, epoch: int) -> Call[Folded]:
 def create_partitions() -> Call[int]:
     """Make the missing partitions of the days around today."""
     return Call("create_partitions", {}, lambda rows: int(rows[0][0]))
+
+
+def unplaced() -> Call[list[Unplaced]]:
+    """What lies in default partitions."""
+    return Call("read_unplaced", {}, lambda rows: [Unplaced(*row) for row in rows])

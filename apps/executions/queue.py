@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 
 from apps.executions.call import Call, Executes, Rows
+from apps.executions.exclusive import Exclusive
 from apps.executions.sql import statement
+from apps.leadership.locks import Lock
 
 WORK_CHANNEL = "scheduler_work"
 CANCEL_CHANNEL = "scheduler_cancelled"  # the payload is the worker that held a cancelled execution
@@ -83,6 +85,7 @@ class Claimed(NamedTuple):
     attempt: int
     lost: int
     leased_at: float
+    rank: int = 0
 
 
 class Held(TypedDict):
@@ -103,7 +106,10 @@ class Failed(Held):
 
 
 class Finished(Held):
-    """The end of an execution. `outcome` is the attempt's; `error_message` has no customer's content in it."""
+    """The end of an execution. `outcome` is the attempt's; `error_message` has no customer's content in it.
+
+    `gone` says that no later run of the job can succeed: its endpoint will not be back.
+    """
 
     status: str
     outcome: str
@@ -112,6 +118,7 @@ class Finished(Held):
     finished: float
     result: Any
     error_text: str | None
+    gone: bool
 
 
 class Completed(NamedTuple):
@@ -141,18 +148,57 @@ def notify_work(cursor: Executes) -> None:
     cursor.execute("SELECT pg_notify(%s, '')", (WORK_CHANNEL,))
 
 
-def claim(*, worker: str, limit: int, lease_seconds: float) -> Call[list[Claimed]]:
-    """Lease up to `limit` due executions to `worker`, the first to run first."""
-    params = {"worker": worker, "limit": limit, "lease_seconds": lease_seconds}
-    return Call("claim", params, _claimed)
+class Position(NamedTuple):
+    """A place in the queue: behind that row."""
+
+    rank: int
+    priority: int
+    id: int
 
 
-def _claimed(rows: Rows) -> list[Claimed]:
-    return sorted((Claimed(*row) for row in rows), key=lambda row: (-row.priority, row.run_at, row.id))
+HEAD = Position(rank=0, priority=0, id=0)
+
+
+class Taken(list[Claimed]):
+    """What a claim took, in the queue's order, having walked over the first `walked` rows, as far as `end`."""
+
+    walked: int = 0
+    end: Position = HEAD
+
+
+def claim(
+    *, worker: str, limit: int, lease_seconds: float, after: Position = HEAD, window: int | None = None
+) -> Exclusive[Taken]:
+    """Lease up to `limit` executions to `worker`, the first of those behind `after` that caps allow.
+
+    It looks at `window` rows that wait, by default at twice the limit and a hundred, and takes what it can of those.
+    """
+    params = {
+        "worker": worker,
+        "limit": limit,
+        "lease_seconds": lease_seconds,
+        "window": 2 * limit + 100 if window is None else window,
+        "after_rank": after.rank,
+        "after_priority": after.priority,
+        "after_id": after.id,
+    }
+    return Exclusive("claim", "claimed", Lock.CLAIMS, params, _taken)
+
+
+def _taken(did: Rows, rows: Rows) -> Taken:
+    taken = Taken(map(Claimed._make, rows))
+    _, taken.walked, end = did[0]
+    taken.end = HEAD if end is None else Position(*end)
+    return taken
+
+
+def rank_due(*, limit: int) -> Call[int]:
+    """Give up to `limit` executions that have come due their place in the queue; how many that were."""
+    return Call("rank_due", {"limit": limit}, lambda rows: int(rows[0][0]))
 
 
 def look_ahead() -> Call[tuple[float, float | None]]:
-    """The database's time, and when the next waiting execution may start (None: none); seconds since the epoch."""
+    """The database's time, and when the next one without a place may start (None: none); seconds since the epoch."""
     return Call("look_ahead", {}, lambda rows: (rows[0][0], rows[0][1]))
 
 

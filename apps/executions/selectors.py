@@ -48,11 +48,32 @@ def execution_of(
     return ledger.first() or live.first() or ledger.first()
 
 
-def execution_attempts(*, execution: Execution | ExecutionLog) -> QuerySet[Attempt]:
-    """The attempts that have ended, in order."""
-    return Attempt.objects.filter(
-        tenant_id=execution.tenant_id, execution_id=execution.pk, scheduled_for=execution.scheduled_for
-    ).order_by("finished_at")
+def execution_attempts(*, execution: Execution | ExecutionLog) -> list[Attempt]:
+    """The attempts that have ended, in order. The last one of a finished execution may be in the ledger's row alone; it
+    is then an `Attempt` without an id."""
+    attempts = list(
+        Attempt.objects.filter(
+            tenant_id=execution.tenant_id, execution_id=execution.pk, scheduled_for=execution.scheduled_for
+        ).order_by("finished_at")
+    )
+    if isinstance(execution, ExecutionLog) and execution.lease_token is not None:
+        attempts.append(_last_attempt(execution))
+    return attempts
+
+
+def _last_attempt(log: ExecutionLog) -> Attempt:
+    return Attempt(
+        tenant_id=log.tenant_id,
+        execution_id=log.pk,
+        scheduled_for=log.scheduled_for,
+        attempt=log.attempts,
+        worker=log.worker or "",
+        lease_token=log.lease_token or "",
+        started_at=log.started_at,
+        finished_at=log.finished_at,
+        outcome=log.outcome or "",
+        error_message=log.error_message,
+    )
 
 
 def execution_output(*, execution: ExecutionLog) -> ExecutionOutput | None:

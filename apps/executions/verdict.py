@@ -6,23 +6,26 @@ from apps.executions.queue import Claimed, Failed, Finished
 from apps.executions.states import AttemptOutcome, Outcome
 from apps.executions.targets.context import TargetResult
 
-JITTER = 0.1
 MAX_MESSAGE = 500
 
 
 def delay_before_retry(row: Claimed, result: TargetResult, *, spread: float) -> float | None:
-    """Seconds until the next attempt, None when this was the last.
+    """Seconds until the next attempt, None when this was the last. `spread` is a random number from 0 to 1.
 
-    The job's delay, doubled with each failure up to its limit, ±10 %, and no sooner than the receiver asked. `spread`
-    is a random number from 0 to 1: jobs that failed together do not come back together. A lost worker uses up no
-    attempt.
+    With b = min(limit, delay · 2^(failures - 1)) of the job's own delay and limit it is b/2 + spread · b/2: "equal
+    jitter" of Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). What failed together, as
+    all jobs of an endpoint do, comes back over half of b. His "full jitter" spreads over all of b but may come back at
+    once, and somebody who set a delay is owed one.
+
+    Where the receiver asked for more than b/2 it is that plus spread · b/2: never sooner, and not all at one instant.
+    A lost worker uses up no attempt.
     """
     failures = row.attempt - row.lost
     if result.ok or result.permanent or failures >= row.max_attempts:
         return None
     doubled = row.retry_delay_seconds * 2.0 ** min(max(failures, 1) - 1, 32)
-    delay = min(doubled, float(row.retry_max_delay_seconds)) * (1 - JITTER + 2 * JITTER * spread)
-    return max(delay, result.retry_after or 0.0)
+    half = min(doubled, float(row.retry_max_delay_seconds)) / 2
+    return max(half, result.retry_after or 0.0) + half * spread
 
 
 def failed_attempt(
@@ -52,6 +55,7 @@ def end(row: Claimed, result: TargetResult, *, started: float, finished: float) 
         "finished": finished,
         "result": result.result,
         "error_text": None if result.ok else (result.detail or result.error or None),
+        "gone": result.gone and not result.ok,
     }
 
 

@@ -90,7 +90,7 @@ class Worker:
             leases=self._leases,
             counts=self.counts,
             on_retry=self._claimer.due_in,
-            on_written=self._claimer.place_freed,
+            on_written=self._claimer.written,
         )
 
     def _free(self) -> int:

@@ -11,14 +11,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.formats import localize
+from unfold.decorators import action
 
 from apps.jobs.models import Cursor, Job
 from apps.jobs.recurrence.wording import describe
 from apps.jobs.schedules import rule_of
 from apps.jobs.selectors import status_of
 from apps.jobs.states import FAILING_IN_A_ROW
+from apps.jobs.why_page import why_page
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
 
 
@@ -70,16 +72,25 @@ _SCHEDULE = (
     "run_date",
     "dst_gap",
     "dst_overlap",
+    "starts_at",
+    "ends_at",
+    "calendar",
+    "jitter_seconds",
 )
 _POLICIES = (
     "misfire",
     "misfire_grace_seconds",
+    "misfire_max_runs",
+    "misfire_pace_seconds",
     "overlap",
+    "max_concurrency",
     "timeout_seconds",
     "max_attempts",
     "retry_delay_seconds",
     "retry_max_delay_seconds",
     "priority",
+    "cool_off_after",
+    "cool_off_seconds",
 )
 _STATE = (
     "status",
@@ -151,10 +162,20 @@ class JobAdmin(ReadOnlyAdmin):
         ("Policies", {"fields": _POLICIES}),
     )
     readonly_fields = ("id", "status", "schedule", *_CURSOR)
+    actions_detail = ("why",)
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Why didn't it run?", url_path="why", permissions=["view"], icon="help"
+    )
+    def why(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return why_page(self, request, object_id)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         queryset: QuerySet[Job] = (
-            super().get_queryset(request).select_related("tenant", "cursor").annotate(status=status_of())
+            super()
+            .get_queryset(request)
+            .select_related("tenant", "cursor", "calendar")
+            .annotate(status=status_of())
         )
         return queryset
 

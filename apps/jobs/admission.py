@@ -18,7 +18,7 @@ from apps.executions.targets import registry
 from apps.jobs.fields import complaints, trimmed
 from apps.jobs.platforms import registry as platforms
 from apps.jobs.recurrence.errors import ScheduleError
-from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, Rule
+from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, Rule, Within, bare
 from apps.jobs.recurrence.validation import validate
 from apps.jobs.recurrence.zones import zone
 from apps.jobs.specs import COLUMNS, TRIGGER_FIELDS, JobRefused, JobSpec, TriggerSpec
@@ -135,8 +135,10 @@ def trigger_columns(trigger: TriggerSpec, rule: Rule) -> dict[str, Any]:
         "run_date": None,
         "dst_gap": TriggerSpec.manual().dst_gap,
         "dst_overlap": TriggerSpec.manual().dst_overlap,
+        "starts_at": rule.start if isinstance(rule, Within) else None,
+        "ends_at": rule.end if isinstance(rule, Within) else None,
     }
-    match rule:
+    match rule := bare(rule):
         case CronRule():
             columns |= {
                 "cron_expression": rule.expression,

@@ -14,6 +14,7 @@ from apps.jobs.announcements import announce
 from apps.jobs.editing import WHOLE_JOB, locked
 from apps.jobs.fields import reason_text
 from apps.jobs.models import Cursor, Job
+from apps.jobs.quotas import request_executions
 from apps.jobs.recording import state_of
 from apps.jobs.recurrence.rules import Rule
 from apps.jobs.recurrence.times import next_after, occurrences
@@ -21,11 +22,11 @@ from apps.jobs.recurrence.wording import plain_time
 from apps.jobs.schedules import database_now, missed, rule_of
 from apps.jobs.specs import JobNotFound, JobRefused
 from apps.jobs.standing import INSTANT
-from apps.jobs.why import MAX_SPAN
 from apps.leadership.models import SchedulerEvent
 from apps.tenants.context import tenant_scope
 from apps.tenants.models import Tenant
 
+MAX_SPAN = timedelta(days=31)  # of one range
 MAX_RUNS = 1_000  # of a call, and of a job's backfills that are live at once
 MAX_TIMES = 50_000  # of the schedule within the range
 MAX_PACE = 3_600.0
@@ -68,7 +69,8 @@ def job_backfill(
 
     The times are those of the schedule as it is now, also from before the job was made, and run with the job's content
     as it is now. From where the cursor stands they are the dispatcher's. A second backfill queues up behind one that
-    waits. Making nothing announces nothing. Raises JobNotFound, JobRefused.
+    waits. Making nothing announces nothing. Raises JobNotFound, JobRefused,
+    QuotaExceeded.
     """
     reason = reason_text(reason)
     _check_form(start, until, pace_seconds)
@@ -87,9 +89,9 @@ def job_backfill(
             made: list[int] = []
             if times:
                 pace = timedelta(seconds=pace_seconds)
-                made = executions_backfill(
-                    job=job, times=times, start=_start(job, len(times), pace), pace=pace
-                )
+                begin = _start(job, len(times), pace)
+                request_executions(tenant, len(times))
+                made = executions_backfill(job=job, times=times, start=begin, pace=pace)
                 announce(
                     job,
                     "job.backfill",

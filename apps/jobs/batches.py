@@ -1,19 +1,22 @@
-"""From a chunk of due jobs to their plans, and from plans to the rows that are written. No database in here."""
+"""From groups of due jobs to their plans. No database in here.
+
+A part is a group, or some jobs of one, with the plan that they share. It is split where its jobs are treated
+differently after all: a quota that ends among them, a row that the database refuses.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from apps.executions.queue import NewExecution
-from apps.executions.states import Kind
-from apps.jobs.cycles import Work
-from apps.jobs.planning import Plan, Policy, plan_ticks
+from apps.executions.states import SkipReason
+from apps.jobs.calendars.entries import blackouts_of, reaching
+from apps.jobs.overlaps import Asks, asks_of, is_cooling
+from apps.jobs.planning import Barred, Blackout, Plan, Policy, plan_ticks
 from apps.jobs.recurrence.errors import ScheduleError
-from apps.jobs.rows import Due, DueJob
+from apps.jobs.rows import Due, DueGroup
 from apps.jobs.schedules import rule_of
 
 logger = logging.getLogger(__name__)
@@ -22,49 +25,98 @@ logger = logging.getLogger(__name__)
 # stop, because a thousand jobs have missed a month; the next step goes on at once.
 PLANNING_SECONDS = 0.5
 MAX_EXECUTIONS = 10_000
+SUSPENDED = Barred(SkipReason.PAUSED, "The tenant is suspended.")
 
 
-class Planned(NamedTuple):
-    job: DueJob
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`n` jobs of a group, their ids and versions as texts with commas, and their plan. `asks`: what it depends on."""
+
+    group: DueGroup
     plan: Plan
+    n: int
+    job_ids: str
+    versions: str
+    asks: Asks = Asks.NOTHING
+
+    def split(self, at: int) -> tuple[Part, Part]:
+        """The first `at` jobs, and the others."""
+        ids, versions = self.job_ids.split(","), self.versions.split(",")
+        return (
+            replace(self, n=at, job_ids=",".join(ids[:at]), versions=",".join(versions[:at])),
+            replace(self, n=self.n - at, job_ids=",".join(ids[at:]), versions=",".join(versions[at:])),
+        )
 
 
 @dataclass(slots=True)
 class Batch:
-    """A step's plans, and the jobs that have none with the reason. `left`: more is due."""
+    """A step's plans, jobs that have none with the reason, and jobs that are switched off. `left`: more is due."""
 
-    planned: list[Planned]
-    broken: list[tuple[DueJob, str]]
+    planned: list[Part]
+    broken: list[tuple[Part, str]]
+    off: list[Part]
     left: bool = False
 
 
 def plan_due(due: Due, *, seconds: float = PLANNING_SECONDS) -> Batch:
-    """Plan what is due, longest due first, for about `seconds`. Equal schedules are worked out once."""
-    batch = Batch([], [])
-    memo: dict[object, Plan] = {}
-    deadline, executions = time.monotonic() + seconds, 0
-    for job in due.jobs:
-        if executions >= MAX_EXECUTIONS or time.monotonic() > deadline:
+    """Plan what is due, group by group, for about `seconds`."""
+    batch = Batch([], [], [])
+    deadline, room = time.monotonic() + seconds, MAX_EXECUTIONS
+    for group in due.groups:
+        if room <= 0 or time.monotonic() > deadline:
             batch.left = True
             break
-        try:
-            rule = rule_of(job)
-            barred = "The tenant is suspended." if job.suspended else ""
-            policy = Policy(job.misfire, job.misfire_grace_seconds, barred)
-            key = (rule, policy, job.next_run_at, job.last_scheduled_for)
-            plan = memo.get(key)
-            if plan is None:
-                plan = plan_ticks(
-                    rule, policy, due=job.next_run_at, accounted=job.last_scheduled_for, now=due.now
-                )
-                memo[key] = plan
-        except Exception as error:  # whatever a broken schedule raises, the other jobs go on
-            batch.broken.append((job, reason_of(error)))
+        if not group.active:
+            batch.off.append(_part(group, _no_plan(group)))
             continue
-        executions += len(plan.fires)
-        batch.left = batch.left or plan.again
-        batch.planned.append(Planned(job, plan))
+        try:
+            plan = _plan(group, due.now)
+        except Exception as error:  # whatever a broken schedule raises, the other jobs go on
+            batch.broken.append((_part(group, _no_plan(group)), reason_of(error)))
+            continue
+        part = replace(_part(group, plan), asks=asks_of(group, plan, due.now))
+        fits = max(1, room // len(plan.fires)) if plan.fires else group.n
+        if fits < group.n:
+            part, _ = part.split(fits)
+        room -= part.n * len(plan.fires)
+        batch.left = batch.left or plan.again or fits < group.n
+        batch.planned.append(part)
     return batch
+
+
+def _plan(group: DueGroup, now: datetime) -> Plan:
+    barred: Barred | None = None
+    blackouts: tuple[Blackout, ...] = ()
+    if group.suspended:
+        barred = SUSPENDED
+    elif is_cooling(group, now) and group.cool_off_until is not None:
+        until = f"{group.cool_off_until:%Y-%m-%d %H:%M:%S}"
+        barred = Barred(
+            SkipReason.COOL_OFF, f"The job failed too often in a row and cools off until {until} UTC."
+        )
+    if group.blackouts and group.calendar_name is not None and group.calendar_timezone is not None:
+        known = blackouts_of(group.calendar_name, group.calendar_timezone, group.blackouts)
+        blackouts = reaching(known, group.next_run_at, now)
+    policy = Policy(
+        group.misfire,
+        group.misfire_grace_seconds,
+        max_runs=group.misfire_max_runs,
+        pace_seconds=group.misfire_pace_seconds,
+        jitter_seconds=group.jitter_seconds,
+        blackouts=blackouts,
+        barred=barred,
+    )
+    return plan_ticks(
+        rule_of(group), policy, due=group.next_run_at, accounted=group.last_scheduled_for, now=now
+    )
+
+
+def _part(group: DueGroup, plan: Plan) -> Part:
+    return Part(group, plan, group.n, group.job_ids, group.versions)
+
+
+def _no_plan(group: DueGroup) -> Plan:
+    return Plan((), (), group.next_run_at, None)
 
 
 def reason_of(error: Exception) -> str:
@@ -73,43 +125,3 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, ScheduleError):
         return error.sentence
     return f"Its schedule cannot be worked out ({type(error).__name__})."
-
-
-def executions_of(planned: Sequence[Planned], epoch: int) -> list[NewExecution]:
-    """A row of the queue for each tick that fires. What a worker must know of the job is copied onto it."""
-    return [
-        NewExecution(
-            tenant_id=job.tenant_id,
-            job_id=job.job_id,
-            job_name=job.name,
-            user_id=job.user_id,
-            legacy_user_id=job.legacy_user_id,
-            kind=Kind.SCHEDULED,
-            retry_of=None,
-            scheduled_for=tick,
-            run_at=tick,
-            task_type=job.task_type,
-            target=job.target,
-            epoch=epoch,
-            priority=job.priority,
-            content_version=job.content_version,
-            timeout_seconds=job.timeout_seconds,
-            max_attempts=job.max_attempts,
-            retry_delay_seconds=job.retry_delay_seconds,
-            retry_max_delay_seconds=job.retry_max_delay_seconds,
-        )
-        for job, plan in planned
-        for tick in plan.fires
-    ]
-
-
-def work_of(planned: Sequence[Planned]) -> dict[int, Work]:
-    """What was found for each tenant: every tick that got an outcome, and how many of them were skips."""
-    work: dict[int, Work] = {}
-    for job, plan in planned:
-        skipped = plan.skipped
-        done = work.setdefault(job.tenant_id, Work())
-        done.found += len(plan.fires) + skipped
-        done.skipped += skipped
-        done.by_type[job.task_type] += len(plan.fires) + skipped
-    return work

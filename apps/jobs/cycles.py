@@ -1,22 +1,26 @@
 """The tenants' lines in the journal: a check_cycle with a tenant's own numbers, at most one a minute while it has work.
 
-What happens between two lines is kept in the leader's memory and told by the next one. A leader that dies takes at most
-a minute of it along; the cumulative totals, written with each dispatch, never miss anything.
+What happened since a tenant's last line is kept in the leader's memory and told by the next one, which is written when
+the dispatcher has nothing more urgent to do. A leader that dies takes at most a minute of it along; the cumulative
+totals, written with each dispatch, never miss anything.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from apps.jobs import statements
-from apps.jobs.rows import CycleStart
+from apps.jobs.rows import CycleStart, Figure
 from apps.leadership.journal import event_insert
 from apps.leadership.models import SchedulerEvent
+from apps.leadership.session import LeaderSession
 
 LINE_EVERY = 60.0  # seconds
+MAX_LINES = 500  # in one step: they take some 20 ms
 _MAX_INTEGER = 2**31 - 1
 
 
@@ -28,10 +32,10 @@ class Work:
     skipped: int = 0
     by_type: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: Work) -> None:
-        self.found += other.found
-        self.skipped += other.skipped
-        self.by_type.update(other.by_type)
+    def add(self, figure: Figure) -> None:
+        self.found += figure.found
+        self.skipped += figure.skipped
+        self.by_type[figure.task_type] += figure.found
 
 
 @dataclass(slots=True)
@@ -45,76 +49,68 @@ class _Line:
 
 
 class TenantJournal:
-    """`open` before a transaction, `write` inside it, `close` once it is committed."""
+    """`add` what was committed; `tell` writes the lines that are due, in a transaction of their own."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lines: dict[int, _Line] = {}
 
-    def open(self, session: statements.Reader, tenant_ids: Iterable[int]) -> dict[int, CycleStart]:
-        """Those of the tenants that get a line now. Another leader may have written one: the database says."""
-        now = self._clock()
-        asked = [tenant_id for tenant_id in tenant_ids if self._is_due(tenant_id, now)]
-        starts = statements.read_cycles(session, asked) if asked else {}
-        for tenant_id, start in starts.items():
-            known = self._lines.get(tenant_id)
-            if start.age is not None and (known is None or start.age < now - known.at - 1.0):
-                since = known.since if known else Work()
-                self._lines[tenant_id] = _Line(now - start.age, start.executed, start.failed, since)
-        return {tenant_id: start for tenant_id, start in starts.items() if self._is_due(tenant_id, now)}
+    def add(self, figures: Iterable[Figure]) -> None:
+        """Remember what got an outcome."""
+        for figure in figures:
+            line = self._lines.get(figure.tenant_id)
+            if line is None:
+                line = self._lines[figure.tenant_id] = _Line(-math.inf, 0, 0)
+            line.since.add(figure)
 
-    def idle(self) -> list[int]:
-        """Tenants with numbers to tell whose minute is over."""
+    def tell(self, session: LeaderSession, *, seconds: float) -> None:
+        """Write a line for tenants with numbers to tell whose minute is over, for MAX_LINES of them at most."""
         now = self._clock()
-        return [
+        due = [
             tenant_id
             for tenant_id, line in self._lines.items()
-            if line.since.found and self._is_due(tenant_id, now)
-        ]
-
-    def wait(self) -> float | None:
-        """Seconds until `idle` names the next tenant; None while nobody has numbers to tell."""
-        waiting = [line.at for line in self._lines.values() if line.since.found]
-        return max(min(waiting) + LINE_EVERY - self._clock(), 0.0) if waiting else None
-
-    def write(
-        self,
-        cursor: statements.Session,
-        starts: Mapping[int, CycleStart],
-        work: Mapping[int, Work],
-        *,
-        epoch: int,
-        seconds: float,
-    ) -> None:
-        """A line for each of `starts`: what came since its last one, with this transaction's `work`."""
-        for tenant_id, start in starts.items():
-            line = self._lines.get(tenant_id) or _Line(0.0, 0, 0)
-            told = Work()
-            told.add(line.since)
-            told.add(work.get(tenant_id, Work()))
-            event_insert(
-                cursor,
-                event_type=SchedulerEvent.Type.CHECK_CYCLE,
-                tenant_id=tenant_id,
-                epoch=epoch,
-                check_cycle_number=start.check_cycles + (tenant_id in work),
-                tasks_found=min(told.found, _MAX_INTEGER),
-                tasks_executed=start.executed - line.executed,
-                tasks_failed=start.failed - line.failed,
-                tasks_by_type=dict(told.by_type),
-                check_duration_seconds=seconds,
-                event_data={"tasks_skipped": told.skipped},
-            )
-
-    def close(self, starts: Mapping[int, CycleStart], work: Mapping[int, Work]) -> None:
-        """The transaction is committed."""
-        now = self._clock()
-        for tenant_id, done in work.items():
-            if tenant_id not in starts:
-                self._lines[tenant_id].since.add(done)
+            if line.since.found and now - line.at >= LINE_EVERY
+        ][:MAX_LINES]
+        if not due or not (starts := self._open(session, due, now)):
+            return
+        with session.transaction() as cursor, cursor.connection.pipeline():
+            for tenant_id, start in starts.items():
+                self._write(cursor, tenant_id, start, epoch=session.epoch, seconds=seconds)
         for tenant_id, start in starts.items():
             self._lines[tenant_id] = _Line(now, start.executed, start.failed)
 
-    def _is_due(self, tenant_id: int, now: float) -> bool:
-        line = self._lines.get(tenant_id)
-        return line is None or now - line.at >= LINE_EVERY
+    def wait(self) -> float | None:
+        """Seconds until `tell` has the next line to write; None while nobody has numbers to tell."""
+        waiting = [line.at for line in self._lines.values() if line.since.found]
+        return max(min(waiting) + LINE_EVERY - self._clock(), 0.0) if waiting else None
+
+    def _open(self, session: statements.Reader, due: list[int], now: float) -> dict[int, CycleStart]:
+        """Those of the tenants that get a line. Another leader may have written one: the database says."""
+        starts = statements.read_cycles(session, due)
+        for tenant_id, start in starts.items():
+            line = self._lines[tenant_id]
+            if start.age is not None and start.age < now - line.at - 1.0:
+                line.at, line.executed, line.failed = now - start.age, start.executed, start.failed
+        return {
+            tenant_id: start
+            for tenant_id, start in starts.items()
+            if now - self._lines[tenant_id].at >= LINE_EVERY
+        }
+
+    def _write(
+        self, cursor: statements.Session, tenant_id: int, start: CycleStart, *, epoch: int, seconds: float
+    ) -> None:
+        line = self._lines[tenant_id]
+        event_insert(
+            cursor,
+            event_type=SchedulerEvent.Type.CHECK_CYCLE,
+            tenant_id=tenant_id,
+            epoch=epoch,
+            check_cycle_number=start.check_cycles,
+            tasks_found=min(line.since.found, _MAX_INTEGER),
+            tasks_executed=start.executed - line.executed,
+            tasks_failed=start.failed - line.failed,
+            tasks_by_type=dict(line.since.by_type),
+            check_duration_seconds=seconds,
+            event_data={"tasks_skipped": line.since.skipped},
+        )

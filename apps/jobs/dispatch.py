@@ -1,8 +1,9 @@
 """The dispatcher: turns due ticks into executions and skips, each once.
 
-A step reads due cursors in autocommit, works out what is due of them outside any transaction, and then writes
-everything in one: executions, skips, cursors, totals, journal and one NOTIFY. What was edited, paused or dispatched in
-between no longer stands where it was read; it is left alone and looked at again.
+A step reads due cursors in autocommit, in groups of jobs that are planned alike, and works out what is due of each
+group outside any transaction. One transaction then holds the cursors that still stand where they were read, learns what
+stands in the jobs' way, and writes everything in one statement. What was edited, paused or dispatched in between no
+longer stands there; it is left alone and looked at again.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from datetime import datetime
 from django.conf import settings
 from psycopg import DataError, IntegrityError
 
-from apps.executions.queue import enqueue, notify_work
-from apps.jobs import statements
-from apps.jobs.batches import Planned, executions_of, plan_due, work_of
+from apps.jobs import dispatch_sql
+from apps.jobs.batches import Batch, Part, plan_due
 from apps.jobs.cycles import TenantJournal
-from apps.jobs.planning import without_overlap
-from apps.jobs.rows import Due, DueJob
+from apps.jobs.deciding import decide
+from apps.jobs.overlaps import MAX_WAITING
+from apps.jobs.rows import Due, Figure
 from apps.leadership.journal import event_insert
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.session import LeaderSession
@@ -30,6 +31,7 @@ from apps.leadership.steps import StepResult
 
 logger = logging.getLogger(__name__)
 BUSY_SECONDS = 0.05  # somebody is editing a due job: its cursor is looked at again so soon
+QUIET_SECONDS = 5.0  # a backlog keeps the journal waiting for no longer
 
 
 @dataclass(slots=True)
@@ -44,10 +46,15 @@ class Tally:
     next_due: datetime | None = None
     by_type: Counter[str] = field(default_factory=Counter)
 
+    def add(self, figures: Sequence[Figure]) -> None:
+        for figure in figures:
+            self.fired += figure.found - figure.skipped
+            self.skipped += figure.skipped
+            self.by_type[figure.task_type] += figure.found
+
     def counts(self) -> dict[str, int]:
-        found = self.fired + self.skipped
         return {
-            "found": found,
+            "found": self.fired + self.skipped,
             "fired": self.fired,
             "skipped": self.skipped,
             "quarantined": self.quarantined,
@@ -65,120 +72,98 @@ class Dispatcher:
     def __init__(self, *, chunk: int | None = None) -> None:
         self.chunk: int = chunk or settings.DISPATCH_CHUNK
         self.journal = TenantJournal()
+        self._told_at = time.monotonic()
 
     def run_once(self, session: LeaderSession) -> StepResult:
         """Dispatch up to one chunk of due jobs. Raises what the session raises: `TermLost`, a lost connection."""
         started = time.monotonic()
-        due = statements.read_due(session, chunk=self.chunk)
+        due = dispatch_sql.read_due(session, chunk=self.chunk)
         batch = plan_due(due)
         tally = Tally()
         if batch.planned:
-            self._dispatch(session, batch.planned, tally, started)
+            self._dispatch(session, due.now, batch.planned, tally)
         if batch.broken:
             self._quarantine(session, batch.broken, tally)
-        if not due.jobs:
-            self._tell_idle(session, started)
-        more = batch.left or len(due.jobs) == self.chunk
-        again = (more and tally.busy < len(due.jobs)) or tally.lost > 0
+        if batch.off:
+            self._park(session, batch.off, tally)
+        again = self._again(due, batch, tally)
+        if not again or time.monotonic() - self._told_at > QUIET_SECONDS:
+            self.journal.tell(session, seconds=time.monotonic() - started)
+            self._told_at = time.monotonic()
         wake_in = self._wake_in(due, tally, started)
         return StepResult(tally.counts(), again=again, wake_in=wake_in, by_type=tally.by_type)
 
+    def _again(self, due: Due, batch: Batch, tally: Tally) -> bool:
+        more = batch.left or due.n == self.chunk
+        return (more and tally.busy < due.n) or tally.lost > 0
+
     def _dispatch(
-        self, session: LeaderSession, planned: Sequence[Planned], tally: Tally, started: float
+        self, session: LeaderSession, now: datetime, parts: Sequence[Part], tally: Tally, careful: bool = False
     ) -> None:
         """Write the plans. If the database refuses a row, find the job it is of by halves, and write the others."""
         try:
-            self._write(session, planned, tally, started)
+            self._write(session, now, parts, tally, careful)
         except (DataError, IntegrityError) as refusal:
-            logger.warning("a batch of %d jobs was refused: %s", len(planned), refusal.sqlstate)
-            if len(planned) == 1:
+            count = sum(part.n for part in parts)
+            logger.warning("a batch of %d jobs was refused: %s", count, refusal.sqlstate)
+            if not careful:
+                self._dispatch(session, now, parts, tally, careful=True)
+            elif count > 1:
+                for half in halves(parts, count // 2):
+                    self._dispatch(session, now, half, tally, careful=True)
+            else:
                 reason = f"The database refused its executions (SQLSTATE {refusal.sqlstate})."
-                self._quarantine(session, [(planned[0].job, reason)], tally)
-                return
-            half = len(planned) // 2
-            self._dispatch(session, planned[:half], tally, started)
-            self._dispatch(session, planned[half:], tally, started)
+                self._quarantine(session, [(parts[0], reason)], tally)
 
     def _write(
-        self, session: LeaderSession, planned: Sequence[Planned], tally: Tally, started: float
+        self, session: LeaderSession, now: datetime, parts: Sequence[Part], tally: Tally, careful: bool
     ) -> None:
-        starts = self.journal.open(session, {job.tenant_id for job, _ in planned})
-        job_ids = [job.job_id for job, _ in planned]
+        given = sum(part.n for part in parts)
         with session.transaction() as cursor:
-            free = statements.try_lock_cursors(cursor, job_ids)
-            standing = statements.verify_cursors(cursor, sorted(free)) if free else {}
-            held, parked = [], []
-            for job, plan in planned:
-                if job.job_id not in free:
-                    continue
-                now = standing.get(job.job_id)
-                if now is None or (now.next_run_at, now.version) != (job.next_run_at, job.version):
-                    continue
-                if now.active:
-                    held.append(Planned(job, without_overlap(plan, job.overlap, live=now.live)))
-                else:
-                    parked.append(job.job_id)
-            work = work_of(held)
-            lines = {tenant_id: start for tenant_id, start in starts.items() if tenant_id in work}
-            rows = executions_of(held, session.epoch)
-            skips = [(job, skip) for job, plan in held for skip in plan.skips]
-            with cursor.connection.pipeline():
-                if held:
-                    statements.advance_cursors(cursor, [(job.job_id, plan) for job, plan in held])
-                if parked:
-                    statements.park_cursors(cursor, parked)
-                if skips:
-                    statements.insert_skips(cursor, skips, epoch=session.epoch)
-                if work:
-                    figures = {tenant_id: (done.found, done.skipped) for tenant_id, done in work.items()}
-                    statements.add_to_totals(cursor, figures, epoch=session.epoch)
-                seconds = time.monotonic() - started
-                self.journal.write(cursor, lines, work, epoch=session.epoch, seconds=seconds)
-                if rows:
-                    enqueue(cursor, rows)
-                    notify_work(cursor)
-        self.journal.close(lines, work)
-        tally.fired += len(rows)
-        tally.skipped += sum(plan.skipped for _, plan in held)
-        tally.busy += len(planned) - len(free)
-        tally.lost += len(free) - len(held) - len(parked)
-        for done in work.values():
-            tally.by_type.update(done.by_type)
-        moved = [plan.next_run_at for _, plan in held if plan.next_run_at is not None]
+            held = dispatch_sql.hold_cursors(cursor, parts, most=MAX_WAITING)
+            free = sum(piece.n for piece in held)
+            standing = free if free == given else dispatch_sql.count_standing(cursor, parts)
+            decided = decide(cursor, parts, held, now=now, epoch=session.epoch)
+            figures: list[Figure] = []
+            if decided:
+                figures = dispatch_sql.dispatch(cursor, decided, epoch=session.epoch, careful=careful)
+        written = sum(part.n for part in decided)
+        tally.add(figures)
+        tally.busy += max(standing, free) - written
+        tally.lost += given - max(standing, free)
+        moved = [part.plan.next_run_at for part in decided if part.plan.next_run_at is not None]
         tally.next_due = earliest(tally.next_due, min(moved, default=None))
+        self.journal.add(figures)
 
-    def _quarantine(self, session: LeaderSession, broken: Sequence[tuple[DueJob, str]], tally: Tally) -> None:
-        """Take these jobs out of the schedule and say so in the journal."""
-        ordered = sorted(broken, key=lambda pair: pair[0].job_id)
+    def _park(self, session: LeaderSession, parts: Sequence[Part], tally: Tally) -> None:
+        """Put away cursors that were left due by jobs that are off: the loop would find them for ever."""
         with session.transaction() as cursor:
-            free = statements.try_lock_cursors(cursor, [job.job_id for job, _ in ordered])
-            mine = [pair for pair in ordered if pair[0].job_id in free]
-            taken = statements.quarantine_cursors(cursor, mine) if mine else set()
-            for job, reason in ordered:
-                if job.job_id in taken:
-                    event_insert(
-                        cursor,
-                        event_type=SchedulerEvent.Type.JOB_FAILED,
-                        tenant_id=job.tenant_id,
-                        epoch=session.epoch,
-                        job_id=job.job_id,
-                        job_type=job.task_type,
-                        user_id=job.user_id,
-                        legacy_user_id=job.legacy_user_id,
-                        error_message=reason,
-                        event_data={"quarantined": True, "scheduled_for": job.next_run_at.isoformat()},
-                    )
-        tally.quarantined += len(taken)
-        tally.busy += len(ordered) - len(mine)
-        tally.lost += len(mine) - len(taken)
+            held = dispatch_sql.hold_cursors(cursor, parts, most=0)
+            if held:
+                dispatch_sql.park_cursors(cursor, held)
+        tally.busy += sum(part.n for part in parts) - sum(piece.n for piece in held)
 
-    def _tell_idle(self, session: LeaderSession, started: float) -> None:
-        if not (idle := self.journal.idle()) or not (lines := self.journal.open(session, idle)):
-            return
-        with session.transaction() as cursor, cursor.connection.pipeline():
-            seconds = time.monotonic() - started
-            self.journal.write(cursor, lines, {}, epoch=session.epoch, seconds=seconds)
-        self.journal.close(lines, {})
+    def _quarantine(self, session: LeaderSession, broken: Sequence[tuple[Part, str]], tally: Tally) -> None:
+        """Take these jobs out of the schedule and say so in the journal."""
+        with session.transaction() as cursor:
+            held = dispatch_sql.hold_cursors(cursor, [part for part, _ in broken], most=0)
+            pairs = [(piece, broken[piece.part - 1][1]) for piece in held]
+            taken = dispatch_sql.quarantine_cursors(cursor, pairs) if pairs else []
+            for job in taken:
+                event_insert(
+                    cursor,
+                    event_type=SchedulerEvent.Type.JOB_FAILED,
+                    tenant_id=job.tenant_id,
+                    epoch=session.epoch,
+                    job_id=job.job_id,
+                    job_type=job.task_type,
+                    user_id=job.user_id,
+                    legacy_user_id=job.legacy_user_id,
+                    error_message=job.reason,
+                    event_data={"quarantined": True, "scheduled_for": job.due.isoformat()},
+                )
+        tally.quarantined += len(taken)
+        tally.busy += sum(part.n for part, _ in broken) - len(taken)
 
     def _wake_in(self, due: Due, tally: Tally, started: float) -> float | None:
         """Seconds until the next due time that is known. The database's clock, plus what the step took by ours."""
@@ -191,6 +176,23 @@ class Dispatcher:
         if tally.busy:
             waits.append(BUSY_SECONDS)
         return min(waits, default=None)
+
+
+def halves(parts: Sequence[Part], at: int) -> tuple[list[Part], list[Part]]:
+    """The first `at` jobs of the parts, and the others."""
+    first: list[Part] = []
+    rest: list[Part] = []
+    for part in parts:
+        if part.n <= at:
+            first.append(part)
+        elif at > 0:
+            head, tail = part.split(at)
+            first.append(head)
+            rest.append(tail)
+        else:
+            rest.append(part)
+        at = max(at - part.n, 0)
+    return first, rest
 
 
 def earliest(one: datetime | None, other: datetime | None) -> datetime | None:

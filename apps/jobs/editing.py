@@ -23,6 +23,8 @@ _PLACE = [
     "paused_from",
     "quarantined_at",
     "quarantine_reason",
+    "cool_off_until",
+    "cool_offs",
 ]
 _NO_CURSOR = "This job has lost its place in the schedule; an operator has to reconcile it first."
 
@@ -65,7 +67,9 @@ def payload_of(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hold_names(tenant: Tenant) -> None:
-    """Until the transaction ends, nobody else may add to the tenant's jobs or claim an external key."""
+    """Until the transaction ends, nobody else may add to the tenant's jobs and calendars, claim an external key or a
+    calendar's name, or take a calendar away.
+    """
     Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
 
 

@@ -142,13 +142,35 @@ def _unrecorded(
             if fate is standing.held and standing.placed and low <= standing.now:
                 yield Entry(fate, low, min(high, standing.now), None)
             continue
-        count, first, last = 0, None, None
-        for gap_low, gap_high in _gaps(taken, low, high):
-            ticks = missed(standing.rule, gap_low, gap_high)
-            if ticks.count:
-                count, first, last = count + ticks.count, first or ticks.first, ticks.last
-        if first is not None and last is not None:
-            yield Entry(fate, first, last, count)
+        if found := _outside(standing.rule, taken, low, high):
+            yield Entry(fate, *found)
+
+
+def _outside(
+    rule: Rule, taken: Sequence[tuple[datetime, datetime]], low: datetime, high: datetime
+) -> tuple[datetime, datetime, int] | None:
+    """The first and the last time of [low, high] outside `taken`, and how many there are.
+
+    All that are taken are subtracted from all that there are: hundreds of short gaps would have to be walked.
+    """
+    count = missed(rule, low, high).count
+    for first, last in taken:
+        first, last = max(first, low), min(last, high)
+        if first == last:
+            count -= names(rule, first)
+        elif first < last:
+            count -= missed(rule, first, last).count
+    if count <= 0:
+        return None
+    gaps = list(_gaps(taken, low, high))
+    starts = (_first_of(rule, gap) for gap in gaps)
+    ends = (missed(rule, *gap).last for gap in reversed(gaps) if _first_of(rule, gap))
+    return next(filter(None, starts)), next(filter(None, ends)), count
+
+
+def _first_of(rule: Rule, gap: tuple[datetime, datetime]) -> datetime | None:
+    first = next_after(rule, gap[0] - INSTANT)
+    return first if first is not None and first <= gap[1] else None
 
 
 def _merged(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:

@@ -34,12 +34,18 @@ _TEXTS: dict[str, tuple[int, _May]] = {
 }
 _NUMBERS = {
     "misfire_grace_seconds": (0, 7 * 86_400),
+    "misfire_max_runs": (1, 1_000),
+    "misfire_pace_seconds": (0, 3_600),
+    "jitter_seconds": (0, 86_400),
     "timeout_seconds": (1, 7 * 86_400),
     "max_attempts": (1, 25),
     "retry_delay_seconds": (0, 86_400),
     "retry_max_delay_seconds": (0, 7 * 86_400),
     "priority": (-100, 100),
+    "cool_off_after": (0, 1_000),
+    "cool_off_seconds": (1, 86_400),
 }
+_MOST_AT_ONCE = 1_000  # executions of one job
 _CHOICES: dict[str, type[TextChoices]] = {"misfire": Misfire, "overlap": Overlap}
 
 
@@ -48,6 +54,14 @@ def reason_text(reason: object) -> str:
     text = trimmed(reason)
     if sentence := _text_complaint(text, MAX_REASON, _May.BE_EMPTY):
         raise JobRefused({"reason": sentence})
+    return str(text)
+
+
+def name_text(name: object) -> str:
+    """The name of something that is no job. Raises JobRefused."""
+    text = trimmed(name)
+    if sentence := _text_complaint(text, *_TEXTS["name"]):
+        raise JobRefused({"name": sentence})
     return str(text)
 
 
@@ -67,11 +81,20 @@ def complaints(columns: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, choices in _CHOICES.items():
         if columns[name] not in choices.values:
             yield name, f"Use one of {', '.join(choices.values)}."
+    at_once = columns["max_concurrency"]
+    if at_once is not None and not (_is_bigint(at_once) and 1 <= at_once <= _MOST_AT_ONCE):
+        yield "max_concurrency", f"Use a whole number from 1 to {_MOST_AT_ONCE:,}, or null for no limit."
+    yield from complaints_of_calendar(columns["calendar_id"])
     if columns["legacy_user_id"] is not None and not _is_bigint(columns["legacy_user_id"]):
         yield "legacy_user_id", "The integer form of a user id is a whole number."
     url = columns["website_url"]
     if isinstance(url, str) and (" " in url or not url.lower().startswith(("http://", "https://"))):
         yield "website_url", "An address begins with http:// or https:// and has no spaces."
+
+
+def complaints_of_calendar(calendar_id: object) -> Iterator[tuple[str, str]]:
+    if calendar_id is not None and not _is_bigint(calendar_id):
+        yield "calendar_id", "Use the id of one of your calendars, or null."
 
 
 def _text_complaint(value: object, longest: int, may: _May) -> str | None:

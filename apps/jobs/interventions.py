@@ -1,4 +1,7 @@
-"""Jobs that need a person: in a cool-off, in quarantine, or failing in a row. Reads only; `runs.job_run_now` acts."""
+"""Jobs that need a person: in a cool-off, in quarantine, failing in a row, or paused because their endpoint is gone.
+
+Reads only; `runs.job_run_now` acts.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from apps.executions.models import ExecutionLog
 from apps.executions.states import Outcome
 from apps.jobs.models import Cursor, Job
 from apps.jobs.schedules import database_now
-from apps.jobs.selectors import jobs_of
-from apps.jobs.states import FAILING_IN_A_ROW
+from apps.jobs.selectors import is_stopped, jobs_of, needs_somebody
+from apps.jobs.states import ENDPOINT_GONE, Switch
 from apps.tenants.identity import canonical, canonical_ids
 from apps.tenants.models import Tenant
 
@@ -26,9 +29,10 @@ RECENT = timedelta(days=7)
 LAST_FAILURES = 20  # whose sentences are looked at
 _LONG_NUMBER = re.compile(r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{5,})\b", re.IGNORECASE)
 
-_STOPPED = Q(cursor__cool_off_until__gt=Now()) | Q(cursor__quarantined_at__isnull=False)
-_NEEDY = _STOPPED | Q(cursor__consecutive_failures__gte=FAILING_IN_A_ROW)
-_CRITICAL = _STOPPED | Q(cursor__consecutive_failures__gte=CRITICAL_IN_A_ROW)
+# Paused, but by nobody who would know of it.
+_SWITCHED_OFF = Q(switch=Switch.PAUSED, pause_reason=ENDPOINT_GONE)
+_NEEDY = needs_somebody() | _SWITCHED_OFF
+_CRITICAL = is_stopped() | _SWITCHED_OFF | Q(cursor__consecutive_failures__gte=CRITICAL_IN_A_ROW)
 
 
 def needy_jobs(tenant: Tenant, user_id: str) -> QuerySet[Job]:
@@ -66,7 +70,7 @@ def intervention_tasks(tenant: Tenant, user_id: str) -> list[dict[str, Any]]:
 def intervention_summary(tenant: Tenant, user_id: str) -> dict[str, Any]:
     """How many there are by task type, how many are critical, and how long ago the oldest last failed, in hours.
 
-    Critical is what does not run any more (cool-off, quarantine) or has failed ten times in a row.
+    Critical is what does not run any more (cool-off, quarantine, endpoint gone) or has failed ten times in a row.
     """
     by_type = list(
         jobs_of(tenant, user_id=user_id)

@@ -1,7 +1,8 @@
 """The fold of outcomes: tells each job's cursor how its executions ended, and the journal.
 
 Completions leave notes, one per job and flush, and never touch a cursor: workers would queue up behind each other
-there. The leader alone takes the notes and moves the cursors, in the transaction that removes them.
+there. The leader alone takes the notes and moves the cursors, in the transaction that removes them. What follows from
+them happens in it as well: a cool-off begins or closes, and a job whose endpoint is gone is switched off.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apps.executions.states import Outcome
-from apps.jobs import statements
+from apps.executions.waiting import Waiting, hold_waiting, release_waiting
+from apps.jobs import outcome_lines, statements
 from apps.jobs.rows import JobOutcome, Note, Told
-from apps.leadership.journal import event_insert
-from apps.leadership.models import SchedulerEvent
 from apps.leadership.session import LeaderSession
 from apps.leadership.steps import StepResult
 
@@ -44,17 +44,28 @@ class OutcomeFold:
             cursor.execute("SET LOCAL lock_timeout = '200ms'")
             notes = statements.take_notes(cursor, batch=self.batch)
             told, outcomes = self._tell(cursor, notes) if notes else ([], {})
+            _pace_waiting(cursor, told)
+            paused = _pause_gone(cursor, told, outcomes, session.epoch)
             failing = [job for job in told if outcomes[job.job_id].failures]
             completed = [job for job in told if self._is_line_due(job, outcomes[job.job_id])]
             with cursor.connection.pipeline():
                 for job in failing:
-                    self._journal_failure(cursor, job, outcomes[job.job_id], session.epoch)
+                    outcome_lines.failed(cursor, job, outcomes[job.job_id], session.epoch)
+                for job in paused:
+                    outcome_lines.paused(cursor, job, session.epoch)
                 for job in completed:
-                    self._journal_completion(cursor, job, outcomes[job.job_id], session.epoch)
+                    count = outcomes[job.job_id].successes + self._untold.get(job.job_id, 0)
+                    outcome_lines.completed(cursor, job, count, session.epoch)
                 if completed:
                     statements.stamp_journaled(cursor, [job.job_id for job in completed])
         self._remember(told, outcomes, {job.job_id for job in completed})
-        counts = {"notes": len(notes), "jobs": len(told), "jobs_failing": len(failing)}
+        counts = {
+            "notes": len(notes),
+            "jobs": len(told),
+            "jobs_failing": len(failing),
+            "cool_offs": sum(job.cools_off for job in told),
+            "jobs_paused": len(paused),
+        }
         return StepResult(counts, again=len(notes) == self.batch)
 
     def _tell(
@@ -66,7 +77,8 @@ class OutcomeFold:
         return statements.apply_outcomes(cursor, ordered), outcomes
 
     def _is_line_due(self, job: Told, outcome: JobOutcome) -> bool:
-        return outcome.successes > 0 and (job.journal_age is None or job.journal_age >= COMPLETED_EVERY)
+        aged = job.journal_age is None or job.journal_age >= COMPLETED_EVERY
+        return outcome.successes > 0 and (aged or job.recovered)
 
     def _remember(self, told: list[Told], outcomes: dict[int, JobOutcome], completed: set[int]) -> None:
         for job in told:
@@ -75,43 +87,32 @@ class OutcomeFold:
             elif successes := outcomes[job.job_id].successes:
                 self._untold[job.job_id] = self._untold.get(job.job_id, 0) + successes
 
-    def _journal_failure(
-        self, cursor: statements.Session, job: Told, outcome: JobOutcome, epoch: int
-    ) -> None:
-        event_insert(
-            cursor,
-            event_type=SchedulerEvent.Type.JOB_FAILED,
-            tenant_id=job.tenant_id,
-            epoch=epoch,
-            job_id=job.job_id,
-            job_type=job.task_type,
-            user_id=job.user_id,
-            legacy_user_id=job.legacy_user_id,
-            error_message=outcome.reason,
-            event_data={
-                "job_name": job.name,
-                "count": outcome.failures,
-                "consecutive_failures": job.consecutive_failures,
-            },
-        )
 
-    def _journal_completion(
-        self, cursor: statements.Session, job: Told, outcome: JobOutcome, epoch: int
-    ) -> None:
-        event_insert(
-            cursor,
-            event_type=SchedulerEvent.Type.JOB_COMPLETED,
-            tenant_id=job.tenant_id,
-            epoch=epoch,
-            job_id=job.job_id,
-            job_type=job.task_type,
-            user_id=job.user_id,
-            legacy_user_id=job.legacy_user_id,
-            event_data={
-                "job_name": job.name,
-                "count": outcome.successes + self._untold.get(job.job_id, 0),
-            },
-        )
+def _pace_waiting(cursor: statements.Session, told: list[Told]) -> None:
+    """What waits of a job that cools off is held until then, and let go when the cool-off closes before that."""
+    held = [
+        Waiting(job.job_id, job.cool_off_until, job.pace)
+        for job in told
+        if job.cool_off_until is not None and job.cools_off
+    ]
+    let_go = [
+        Waiting(job.job_id, job.cooled_until, job.pace)
+        for job in told
+        if job.cooled_until is not None and job.recovered
+    ]
+    if held:
+        hold_waiting(cursor, held)
+    if let_go:
+        release_waiting(cursor, let_go)
+
+
+def _pause_gone(
+    cursor: statements.Session, told: list[Told], outcomes: dict[int, JobOutcome], epoch: int
+) -> list[Told]:
+    """Switch off the jobs whose endpoint is gone; which those are."""
+    gone = [outcomes[job.job_id] for job in told if outcomes[job.job_id].gone_version is not None]
+    paused = statements.pause_gone(cursor, gone, epoch=epoch) if gone else set()
+    return [job for job in told if job.job_id in paused]
 
 
 def merge(notes: Iterable[Note]) -> dict[int, JobOutcome]:
@@ -130,5 +131,9 @@ def merge(notes: Iterable[Note]) -> dict[int, JobOutcome]:
             outcome.failure_at = note.finished_at
             # A note whose last word is a success says nothing of why the others failed.
             outcome.reason = note.error_message if note.status == Outcome.FAILED else outcome.reason
-        outcome.trailing += note.trailing_failures
+        if note.trailing_failures:
+            outcome.trailing += note.trailing_failures
+            outcome.streak_at = note.finished_at
+        if note.gone_version is not None:
+            outcome.gone_version, outcome.gone_at = note.gone_version, note.finished_at
     return merged

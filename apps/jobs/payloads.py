@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from apps.jobs.calendars.entries import covering
+from apps.jobs.jitter import delay
 from apps.jobs.models import Cursor, Job
+from apps.jobs.plans import Blackout
 from apps.jobs.recurrence.preview import UpcomingRun, preview
 from apps.jobs.recurrence.rules import Rule
 from apps.jobs.recurrence.wording import describe
@@ -27,16 +30,23 @@ TRIGGER_NAMES: dict[str, str] = {
 POLICIES = (
     "misfire",
     "misfire_grace_seconds",
+    "misfire_max_runs",
+    "misfire_pace_seconds",
     "overlap",
+    "max_concurrency",
+    "jitter_seconds",
     "timeout_seconds",
     "max_attempts",
     "retry_delay_seconds",
     "retry_max_delay_seconds",
     "priority",
+    "cool_off_after",
+    "cool_off_seconds",
 )
 CONTENT_LOST = (
     "The payload is missing or cannot be opened, and runs fail without it; saving a payload replaces it."
 )
+_WINDOW = ("starts_at", "ends_at")  # shown where they are set
 _OF_TRIGGER: dict[str, tuple[str, ...]] = {
     Trigger.CRON: ("cron_expression", "dst_gap", "dst_overlap"),
     Trigger.INTERVAL: ("interval_seconds", "anchor_at"),
@@ -79,6 +89,7 @@ def _payload(job: Any, user_id: str | None, content: dict[str, Any] | None) -> d
         "target": job.target,
         "trigger": trigger_payload(job),
         "timezone": job.timezone,
+        "calendar": str(job.calendar_id) if job.calendar_id is not None else None,
         "policies": {name: getattr(job, name) for name in POLICIES},
         "payload": content,
         "payload_error": None if content is not None else CONTENT_LOST,
@@ -101,6 +112,7 @@ def trigger_payload(job: Scheduled) -> dict[str, Any]:
     return {
         "type": job.trigger_type,
         **{name: getattr(job, name) for name in _OF_TRIGGER[job.trigger_type]},
+        **{name: bound for name in _WINDOW if (bound := getattr(job, name)) is not None},
     }
 
 
@@ -113,10 +125,31 @@ def frequency(job: Scheduled) -> str:
         return "Its schedule is broken"
 
 
-def next_runs_payload(rule: Rule, timezone: str, now: datetime, count: int) -> list[dict[str, Any]]:
-    """Upcoming runs; `transition` is "gap" or "overlap" where a clock change matters, and `note` says how."""
-    return [_run(run) for run in preview(rule, now, count, timezone=timezone)]
+def next_runs_payload(
+    rule: Rule,
+    timezone: str,
+    now: datetime,
+    count: int,
+    *,
+    blackouts: tuple[Blackout, ...] = (),
+    job: Job | None = None,
+) -> list[dict[str, Any]]:
+    """Upcoming times; `transition` is "gap" or "overlap" where a clock change matters, and `note` says how.
+
+    `run_at` is the time with the jitter of `job`. A time that a calendar blacks out is listed all the same, and
+    `blackout` says why it will not run. Raises ScheduleError.
+    """
+    return [_run(rule, run, blackouts, job) for run in preview(rule, now, count, timezone=timezone)]
 
 
-def _run(run: UpcomingRun) -> dict[str, Any]:
-    return {"run_time": run.instant, "local_time": run.local, "transition": run.transition, "note": run.note}
+def _run(rule: Rule, run: UpcomingRun, blackouts: tuple[Blackout, ...], job: Job | None) -> dict[str, Any]:
+    jitter = 0.0 if job is None else delay(job.id, rule, run.instant, job.jitter_seconds)
+    blackout = covering(blackouts, run.instant)
+    return {
+        "run_time": run.instant,
+        "run_at": run.instant + timedelta(seconds=jitter),
+        "local_time": run.local,
+        "transition": run.transition,
+        "note": run.note,
+        "blackout": blackout.detail if blackout is not None else None,
+    }

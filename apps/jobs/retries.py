@@ -20,6 +20,7 @@ from apps.executions.services import executions_retry
 from apps.executions.states import Outcome, State
 from apps.jobs.fields import reason_text
 from apps.jobs.models import Cursor, Job
+from apps.jobs.quotas import request_executions
 from apps.tenants.context import tenant_scope
 from apps.tenants.identity import user_forms, user_rows
 from apps.tenants.models import Tenant
@@ -58,7 +59,7 @@ def runs_retry(
     """Run finished executions again, each as a new one that names the old; one that cannot be loses no other.
 
     At most MAX_RETRIED. Without `again`, those of which somebody has had a retry meanwhile are passed over. Raises
-    JobRefused (the reason).
+    JobRefused (the reason); QuotaExceeded, and then not one runs again.
     """
     assert len(execution_ids) <= MAX_RETRIED  # noqa: S101 - the caller's part
     reason = reason_text(reason)
@@ -79,6 +80,7 @@ def runs_retry(
             else:
                 pairs.append((cast(ExecutionLog, row), cast(Job, job)))
         if pairs:
+            request_executions(tenant, len(pairs))
             done.made = executions_retry(pairs=pairs)
             audit(
                 actor=actor,

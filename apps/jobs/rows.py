@@ -8,14 +8,24 @@ from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
-class DueJob:
-    """A due cursor with its job, in the order of the columns of `read_due.sql`."""
+class DueGroup:
+    """Due jobs that are planned alike, in the order of the columns of `read_due.sql`.
 
-    job_id: int
-    tenant_id: int
+    `job_ids` and `versions` are texts with commas, as the next statement wants them: nobody here looks at a job. The
+    tenant is known where its plan has limits (`limited`); `suspended` and the limits are null where there are none.
+    """
+
+    n: int
+    job_ids: str
+    versions: str
     next_run_at: datetime
     last_scheduled_for: datetime | None
-    version: int
+    cool_off_until: datetime | None
+    limited: int | None
+    per_minute: int | None
+    per_day: int | None
+    suspended: bool | None
+    active: bool
     trigger_type: str
     cron_expression: str
     timezone: str
@@ -24,21 +34,18 @@ class DueJob:
     run_date: datetime | None
     dst_gap: str
     dst_overlap: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    jitter_seconds: int
     misfire: str
     misfire_grace_seconds: int
+    misfire_max_runs: int
+    misfire_pace_seconds: int
     overlap: str
-    name: str
-    user_id: str | None
-    legacy_user_id: int | None
-    task_type: str
-    target: str
-    priority: int
-    content_version: int
-    timeout_seconds: int
-    max_attempts: int
-    retry_delay_seconds: int
-    retry_max_delay_seconds: int
-    suspended: bool
+    calendar_id: int | None
+    calendar_name: str | None
+    calendar_timezone: str | None
+    blackouts: list[dict[str, str]] | None
 
 
 class Due(NamedTuple):
@@ -46,16 +53,41 @@ class Due(NamedTuple):
 
     now: datetime
     next_due: datetime | None
-    jobs: list[DueJob]
+    groups: list[DueGroup]
+
+    @property
+    def n(self) -> int:
+        return sum(group.n for group in self.groups)
 
 
-class Standing(NamedTuple):
-    """A locked cursor as it is now."""
+class Held(NamedTuple):
+    """`n` jobs of the `part`th part whose cursors are held, with `taken` executions in their way."""
 
-    next_run_at: datetime | None
-    version: int
-    active: bool
-    live: bool
+    part: int
+    taken: int
+    n: int
+    job_ids: str
+
+
+class Figure(NamedTuple):
+    """Ticks of one tenant's tasks of one type that got an outcome, and how many of them were skipped."""
+
+    tenant_id: int
+    task_type: str
+    found: int
+    skipped: int
+
+
+class Quarantined(NamedTuple):
+    """A job that was taken out of the schedule, and what the journal says of it."""
+
+    job_id: int
+    tenant_id: int
+    task_type: str
+    user_id: str | None
+    legacy_user_id: int | None
+    due: datetime
+    reason: str
 
 
 class CycleStart(NamedTuple):
@@ -78,10 +110,14 @@ class Note(NamedTuple):
     successes: int
     failures: int
     trailing_failures: int
+    gone_version: int | None
 
 
 class Told(NamedTuple):
-    """A job whose cursor was told, and what the journal says of it. `journal_age` in seconds; None: never."""
+    """A job whose cursor was told, and what the journal says of it. `journal_age` in seconds; None: never.
+
+    `cooled_until` is the end of its cool-off as it was before, `cool_off_until` as it is now; `pace` is in seconds.
+    """
 
     job_id: int
     tenant_id: int
@@ -91,11 +127,29 @@ class Told(NamedTuple):
     legacy_user_id: int | None
     journal_age: float | None
     consecutive_failures: int
+    cooled_until: datetime | None
+    cool_off_until: datetime | None
+    cool_offs: int
+    pace: int
+
+    @property
+    def cools_off(self) -> bool:
+        """Whether it has just been put into a cool-off."""
+        return self.cool_off_until is not None and self.cool_off_until != self.cooled_until
+
+    @property
+    def recovered(self) -> bool:
+        """Whether its cool-off has just been closed."""
+        return self.cooled_until is not None and self.cool_off_until is None
 
 
 @dataclass(slots=True)
 class JobOutcome:
-    """Several notes on one job as one: the newest, the latest success and failure, the failures after the success."""
+    """Several notes on one job as one: the newest, the latest success and failure, the failures after the success.
+
+    `streak_at` is the latest of those failures. `gone_version` is the content whose endpoint was said to be gone at
+    `gone_at`.
+    """
 
     job_id: int
     status: str
@@ -104,5 +158,8 @@ class JobOutcome:
     failure_at: datetime | None = None
     reason: str | None = None
     trailing: int = 0
+    streak_at: datetime | None = None
+    gone_version: int | None = None
+    gone_at: datetime | None = None
     successes: int = 0
     failures: int = 0

@@ -13,9 +13,12 @@ from apps.executions.models import Execution, ExecutionLog
 from apps.executions.services import execution_trigger
 from apps.executions.states import Outcome
 from apps.jobs.announcements import announce
+from apps.jobs.cool_off import end_cool_off
 from apps.jobs.editing import locked
 from apps.jobs.fields import reason_text
+from apps.jobs.quotas import request_executions
 from apps.jobs.recording import state_of
+from apps.jobs.schedules import database_now
 from apps.tenants.context import tenant_scope
 from apps.tenants.models import Tenant
 from apps.tenants.services import audit
@@ -64,15 +67,16 @@ def run_cancel(
 def job_run_now(*, tenant: Tenant, job_id: int, actor: str, reason: str = "") -> int:
     """What a person does with a job that needs one: ends its cool-off and runs it at once; the execution's id.
 
-    A quarantine stays: there the schedule itself is wrong, and resuming or editing the job ends it. Raises JobNotFound,
-    JobRefused.
+    This run is then the probe: its success closes the cool-off, its failure opens the next one. A quarantine stays:
+    there the schedule itself is wrong, and resuming or editing the job ends it. Raises JobNotFound, JobRefused,
+    QuotaExceeded.
     """
     reason = reason_text(reason)
     with tenant_scope(tenant), transaction.atomic():
         job, cursor = locked(tenant, job_id, None)
-        was, cooled_until = state_of(job), cursor.cool_off_until
-        if cooled_until is not None:
-            cursor.cool_off_until = None
+        request_executions(tenant, 1)
+        was = state_of(job)
+        if cooled_until := end_cool_off(job, cursor, now=database_now()):
             cursor.save(update_fields=["cool_off_until"])
         execution_id = execution_trigger(job=job)
         announce(

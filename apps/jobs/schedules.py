@@ -8,8 +8,19 @@ from typing import Protocol, cast
 
 from django.db import connection
 
-from apps.jobs.recurrence.rules import CronRule, DateRule, DstGap, DstOverlap, IntervalRule, ManualRule, Rule
-from apps.jobs.recurrence.times import next_after, ticks_between
+from apps.jobs.recurrence.counting import count_between
+from apps.jobs.recurrence.rules import (
+    BareRule,
+    CronRule,
+    DateRule,
+    DstGap,
+    DstOverlap,
+    IntervalRule,
+    ManualRule,
+    Rule,
+    within,
+)
+from apps.jobs.recurrence.times import next_after
 from apps.jobs.states import Trigger
 
 _JUST_BEFORE = timedelta(microseconds=1)
@@ -34,14 +45,22 @@ class Scheduled(Protocol):
     def dst_gap(self) -> str: ...
     @property
     def dst_overlap(self) -> str: ...
+    @property
+    def starts_at(self) -> datetime | None: ...
+    @property
+    def ends_at(self) -> datetime | None: ...
 
 
 def rule_of(job: Scheduled) -> Rule:
-    """The rule of a stored job. It was validated when it was saved; nothing is checked again.
+    """The rule of a stored job, window and all. It was validated when it was saved; nothing is checked again.
 
     Raises ValueError where the row cannot be a rule (a trigger without its columns); a bad expression or zone
     shows only when the rule is asked for a time, as ScheduleError.
     """
+    return within(_bare_rule(job), job.starts_at, job.ends_at)
+
+
+def _bare_rule(job: Scheduled) -> BareRule:
     match job.trigger_type:
         case Trigger.CRON:
             return CronRule(
@@ -83,23 +102,16 @@ class Missed:
 def missed(rule: Rule, start: datetime, until: datetime, known: Missed | None = None) -> Missed:
     """Count the ticks from `start` to `until`.
 
-    A long pause of a frequent job takes a while to count, so services count before they lock and hand the result in
-    as `known`; what is the beginning of the same count is then not counted again. Raises ScheduleError, ValueError.
+    A long pause takes a while to count, so services count before they lock and hand the result in as `known`; what is
+    the beginning of the same count is then not counted again. Raises ScheduleError, ValueError.
     """
     found = Missed(rule, start, until)
     after = start - _JUST_BEFORE
     if known is not None and (known.rule, known.start) == (rule, start) and known.until <= until:
         found, after = Missed(rule, start, until, known.count, known.first, known.last), known.until
-    while after < until:
-        ticks = ticks_between(rule, after=after, until=until)
-        if ticks.count and ticks.last is not None:
-            found = Missed(
-                rule, start, until, found.count + ticks.count, found.first or ticks.first, ticks.last
-            )
-        if not ticks.truncated or ticks.last is None:
-            break
-        after = ticks.last
-    return found
+    rest = count_between(rule, after=after, until=until)
+    count, first, last = found.count + rest.count, found.first or rest.first, rest.last or found.last
+    return Missed(rule, start, until, count, first, last)
 
 
 def first_after(rule: Rule, *instants: datetime | None) -> datetime | None:

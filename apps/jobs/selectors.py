@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 
 from apps.executions.states import Outcome
 from apps.jobs.models import Job
-from apps.jobs.states import Status, Switch, Trigger
+from apps.jobs.states import FAILING_IN_A_ROW, Status, Switch, Trigger
 from apps.tenants.identity import user_rows
 from apps.tenants.models import Plan, Tenant
 
@@ -18,14 +18,23 @@ RECURRING = (Trigger.CRON, Trigger.INTERVAL)
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)  # sorts jobs that are not due after those that are
 
 
+def is_stopped() -> Q:
+    """Jobs that the scheduler itself does not run: cooling off, or in quarantine."""
+    return Q(cursor__cool_off_until__gt=Now()) | Q(cursor__quarantined_at__isnull=False)
+
+
+def needs_somebody() -> Q:
+    """Jobs that are stopped, or that run and fail every time."""
+    return is_stopped() | Q(cursor__consecutive_failures__gte=FAILING_IN_A_ROW)
+
+
 def status_of() -> Case:
     """The status of a row of `Job`, as an expression: the first that fits, by the database's clock."""
-    cooling = Q(cursor__cool_off_until__gt=Now()) | Q(cursor__quarantined_at__isnull=False)
     over = Q(cursor__next_run_at=None) & ~Q(trigger_type=Trigger.MANUAL)
     return Case(
         When(deleted_at__isnull=False, then=Value(Status.COMPLETED.value)),
         When(switch=Switch.PAUSED, then=Value(Status.PAUSED.value)),
-        When(cooling, then=Value(Status.NEEDS_INTERVENTION.value)),
+        When(needs_somebody(), then=Value(Status.NEEDS_INTERVENTION.value)),
         When(cursor__last_status=Outcome.FAILED, then=Value(Status.FAILED.value)),
         When(over, then=Value(Status.COMPLETED.value)),
         default=Value(Status.ACTIVE.value),

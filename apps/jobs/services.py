@@ -19,10 +19,13 @@ from apps.executions.states import SkipReason
 from apps.jobs import placing
 from apps.jobs.admission import admit
 from apps.jobs.announcements import announce
+from apps.jobs.calendars.selectors import refuse_foreign_calendar
+from apps.jobs.cool_off import end_cool_off
 from apps.jobs.editing import WHOLE_JOB, hold_names, locked, payload_of, refuse_taken_key, save, user_ids
 from apps.jobs.fields import reason_text
 from apps.jobs.models import Cursor, Job
 from apps.jobs.platforms.uniqueness import one_per_platform
+from apps.jobs.quotas import request_executions
 from apps.jobs.recording import state_of
 from apps.jobs.schedules import database_now, first_after, rule_of
 from apps.jobs.selectors import plan_of
@@ -44,6 +47,7 @@ def job_create(*, tenant: Tenant, spec: JobSpec, actor: str, reason: str = "") -
         assert admitted.rule is not None  # noqa: S101 - a new job's trigger is always looked at
         hold_names(tenant)
         refuse_taken_key(tenant, admitted.columns["external_key"])
+        refuse_foreign_calendar(tenant, admitted.columns["calendar_id"])
         count = Job.objects.filter(tenant=tenant, deleted_at=None).count()
         if count >= plan.max_jobs:
             raise JobRefused({WHOLE_JOB: f"Your plan allows {plan.max_jobs:,} jobs and you have {count:,}."})
@@ -73,14 +77,16 @@ def job_update(
     """Change fields of a job; names are those of JobSpec and TriggerSpec. Changing nothing keeps the version.
 
     A new schedule begins after now. What the old one left undone becomes a skip. Executions that exist keep the
-    content they were made with. Raises JobNotFound, JobRefused, VersionConflict.
+    content they were made with. A new target or payload ends a cool-off: what failed is not what will run.
+
+    Raises JobNotFound, JobRefused, VersionConflict.
     """
     reason = reason_text(reason)
     with tenant_scope(tenant):
         reschedules = any(name in TRIGGER_FIELDS for name in changes)
         counted = placing.count_ahead(tenant, job_id) if reschedules else None
         with transaction.atomic():
-            if "external_key" in changes:
+            if {"external_key", "calendar_id"} & set(changes):
                 hold_names(tenant)
             job, cursor = locked(tenant, job_id, expected_version)
             was, before = state_of(job), spec_of(job, payload_of(job, changes))
@@ -89,6 +95,8 @@ def job_update(
             columns = admitted.columns
             if columns["external_key"] != job.external_key:
                 refuse_taken_key(tenant, columns["external_key"])
+            if columns["calendar_id"] != job.calendar_id:
+                refuse_foreign_calendar(tenant, columns["calendar_id"])
             if {"user_id", "legacy_user_id"} & set(changes):
                 columns |= user_ids(tenant, columns, changes)
             different = [name for name, value in columns.items() if getattr(job, name) != value]
@@ -104,6 +112,8 @@ def job_update(
             if different or new_payload or event:
                 for name in different:
                     setattr(job, name, columns[name])
+                if new_payload or "target" in different:
+                    end_cool_off(job, cursor, now=now, forget=True)
                 with one_per_platform():
                     save(job, cursor, [*different, "content_version"])
                 announce(job, "job.update", actor=actor, reason=reason, event=event, before=was)
@@ -137,26 +147,28 @@ def job_pause(
 def job_resume(
     *, tenant: Tenant, job_id: int, reason: str = "", actor: str, expected_version: int | None = None
 ) -> Job:
-    """Go on with the first time after now; the times in between are one skip. Also ends a quarantine.
+    """Go on with the first time after now; the times in between are one skip. Also ends a quarantine, and a cool-off.
 
-    Resuming a running job changes nothing. Raises JobNotFound, JobRefused (the schedule itself is broken),
-    VersionConflict.
+    Of a job that only cools off the schedule stays where it is. Resuming a running job changes nothing. Raises
+    JobNotFound, JobRefused (the schedule itself is broken), VersionConflict.
     """
     reason = reason_text(reason)
     with tenant_scope(tenant):
         counted = placing.count_ahead(tenant, job_id)
         with transaction.atomic():
             job, cursor = locked(tenant, job_id, expected_version)
-            if job.switch == Switch.ACTIVE and cursor.quarantined_at is None:
-                return job
             was, now = state_of(job), database_now()
-            detail = job.pause_reason or cursor.quarantine_reason
-            placing.account(job, cursor, until=now, detail=detail, counted=counted)
-            job.switch, job.pause_reason, job.paused_at = Switch.ACTIVE, "", None
-            try:
-                placing.place(job, cursor, rule_of(job), now)
-            except ValueError as error:  # ScheduleError is one
-                raise JobRefused({WHOLE_JOB: f"The schedule cannot be resumed: {error}"}) from error
+            cooled = end_cool_off(job, cursor, now=now, forget=True)
+            if job.switch == Switch.PAUSED or cursor.quarantined_at is not None:
+                detail = job.pause_reason or cursor.quarantine_reason
+                placing.account(job, cursor, until=now, detail=detail, counted=counted)
+                job.switch, job.pause_reason, job.paused_at = Switch.ACTIVE, "", None
+                try:
+                    placing.place(job, cursor, rule_of(job), now)
+                except ValueError as error:  # ScheduleError is one
+                    raise JobRefused({WHOLE_JOB: f"The schedule cannot be resumed: {error}"}) from error
+            elif cooled is None:
+                return job
             save(job, cursor, ["switch", "pause_reason", "paused_at"])
             event = SchedulerEvent.Type.JOB_SCHEDULED
             announce(job, "job.resume", actor=actor, reason=reason, event=event, before=was)
@@ -204,11 +216,12 @@ def job_delete(
 def job_trigger(*, tenant: Tenant, job_id: int, actor: str, reason: str = "") -> int:
     """Run the job once, now, beside its schedule, paused or not; the id of the execution.
 
-    Raises JobNotFound, JobRefused.
+    Raises JobNotFound, JobRefused, QuotaExceeded.
     """
     reason = reason_text(reason)
     with tenant_scope(tenant), transaction.atomic():
         job, _ = locked(tenant, job_id, None)
+        request_executions(tenant, 1)
         execution_id = execution_trigger(job=job)
         announce(
             job,

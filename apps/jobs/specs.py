@@ -37,7 +37,7 @@ class VersionConflict(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerSpec:
     """When. Fields that other triggers use are ignored. Times are aware; an interval counts from `anchor_at`, which
-    is the time of saving where it is left out.
+    is the time of saving where it is left out. No time lies before `starts_at` or after `ends_at`.
     """
 
     trigger_type: str
@@ -48,6 +48,8 @@ class TriggerSpec:
     run_date: datetime | None = None
     dst_gap: str = DstGap.NEXT_VALID.value
     dst_overlap: str = DstOverlap.FIRST.value
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
 
     @classmethod
     def cron(cls, expression: str, timezone: str = "UTC") -> TriggerSpec:
@@ -70,6 +72,7 @@ class TriggerSpec:
 class JobSpec:
     """All that a tenant decides about a job. `target` is a registered task's name and `payload` its parameters;
     `task_type` is the name that lists group by, the target's where it is left out. `user_id` may be either form.
+    `calendar_id` is one of the tenant's calendars.
     """
 
     name: str
@@ -85,12 +88,19 @@ class JobSpec:
     website_url: str | None = None
     misfire: str = Misfire.FIRE_ONCE.value
     misfire_grace_seconds: int = 15
+    misfire_max_runs: int = 100
+    misfire_pace_seconds: int = 1
     overlap: str = Overlap.SKIP.value
+    max_concurrency: int | None = None
+    jitter_seconds: int = 0
+    calendar_id: int | None = None
     timeout_seconds: int = 60
     max_attempts: int = 1
     retry_delay_seconds: int = 10
     retry_max_delay_seconds: int = 3600
     priority: int = 0
+    cool_off_after: int = 5
+    cool_off_seconds: int = 300
 
 
 TRIGGER_FIELDS = tuple(item.name for item in fields(TriggerSpec))

@@ -25,6 +25,7 @@ class Fate(StrEnum):
     PAUSED = "paused"
     QUARANTINED = "quarantined"
     NOT_DISPATCHED_YET = "not_dispatched_yet"
+    DELETED = "deleted"
     BEFORE_CREATION = "before_creation"
     BEFORE_SCHEDULE = "before_schedule"
     NOT_RECORDED = "not_recorded"
@@ -34,7 +35,8 @@ class Fate(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where the job stands at `now`. `rule` is None where it cannot be worked out; `since` is when the schedule as it
-    is now took effect; `held` is PAUSED or QUARANTINED, or None while the schedule counts.
+    is now took effect; `held` is PAUSED or QUARANTINED, or None while the schedule counts; `cools_until` is the end of
+    a cool-off, past or to come.
     """
 
     rule: Rule | None
@@ -45,6 +47,8 @@ class Standing:
     paused_from: datetime | None = None
     accounted: datetime | None = None
     held: Fate | None = None
+    cools_until: datetime | None = None
+    deleted_at: datetime | None = None
 
     @property
     def placed(self) -> bool:
@@ -64,10 +68,14 @@ def stretches(standing: Standing) -> Iterator[tuple[datetime, datetime, Fate]]:
     yield _FIRST, created - INSTANT, Fate.BEFORE_CREATION
     yield created, min(since, place - INSTANT), Fate.BEFORE_SCHEDULE
     yield since + INSTANT, place - INSTANT, Fate.NOT_RECORDED
-    if standing.held is not None:
+    if standing.deleted_at is not None:
+        yield place, _LAST, Fate.DELETED
+    elif standing.held is not None:
         yield place, _LAST, standing.held
     elif not standing.placed:
         yield place, _LAST, Fate.NOT_DISPATCHED_YET
     else:
         yield place, now, Fate.NOT_DISPATCHED_YET
-        yield max(place, now + INSTANT), _LAST, Fate.UPCOMING
+        to_come, cooled = max(place, now + INSTANT), standing.cools_until or now
+        yield to_come, cooled, Fate.UPCOMING
+        yield max(to_come, cooled + INSTANT), _LAST, Fate.UPCOMING

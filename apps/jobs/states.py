@@ -4,6 +4,8 @@ from django.db import models
 
 # One failure is noise and a second a coincidence; a third in a row does not go away by itself.
 FAILING_IN_A_ROW = 3
+LONGEST_COOL_OFF = 86_400  # seconds
+ENDPOINT_GONE = "Its endpoint answered 410 Gone."  # the reason for which the scheduler itself pauses a job
 
 
 class Trigger(models.TextChoices):

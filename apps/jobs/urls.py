@@ -2,6 +2,7 @@
 
 from django.urls import re_path
 
+from apps.jobs.api.calendars import CalendarViewSet
 from apps.jobs.api.executions import ExecutionActions
 from apps.jobs.api.interventions import ManualTrigger, TaskInterventionSummary, TasksNeedingIntervention
 from apps.jobs.api.platforms import ConnectionViewSet, PlatformInsightsViewSet
@@ -10,6 +11,7 @@ from apps.tenants.api.routing import Router
 
 router = Router()
 router.register("jobs", JobViewSet, basename="job")
+router.register("calendars", CalendarViewSet, basename="calendar")
 router.register("executions", ExecutionActions, basename="execution")
 router.register("connections", ConnectionViewSet, basename="connection")
 router.register("platform-insights", PlatformInsightsViewSet, basename="platform-insights")

@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 
 from apps.executions.models import Skip
 from apps.executions.ticks import executions_of_ticks
+from apps.jobs.circumstances import Circumstances, circumstances_of
 from apps.jobs.fates import Entry, Run, agrees, entries, names
 from apps.jobs.models import Cursor, Job
-from apps.jobs.recurrence.rules import IntervalRule, Rule
+from apps.jobs.recurrence.rules import IntervalRule, Rule, bare
 from apps.jobs.recurrence.times import next_after, ticks_between
 from apps.jobs.schedules import database_now, rule_of
 from apps.jobs.standing import INSTANT, Fate, Standing
 from apps.jobs.states import Switch
-from apps.leadership.selectors import leadership_status
 from apps.tenants.models import Tenant
 
-MAX_SPAN = timedelta(days=31)  # of one question
+MAX_SPAN = timedelta(days=366)  # of one question
 MAX_ENTRIES = 1_000  # of one page
 # How many skips that began before the question are looked through for one that reaches into it. Skips of a job lie one
 # after the other; only a cursor that was set back by hand makes some that do not.
@@ -35,12 +35,12 @@ _BACK = tuple(timedelta(days=days) for days in (0.05, 2, 62, 800, 3_000))
 @dataclass(frozen=True, slots=True)
 class Why:
     """`next_from` goes on where a page was full. `before` and `after` are the nearest times of the schedule, where one
-    instant was asked about. `leader` says in a sentence whether somebody dispatches.
+    instant was asked about.
     """
 
     entries: list[Entry]
     standing: Standing
-    leader: str
+    circumstances: Circumstances
     next_from: datetime | None = None
     before: datetime | None = None
     after: datetime | None = None
@@ -48,7 +48,7 @@ class Why:
 
 def why_at(*, tenant: Tenant, job: Job, at: datetime) -> Why:
     """What became of `at`: one entry, `NOT_SCHEDULED` where the schedule names no such time and nothing records one."""
-    standing, runs, skips, leader = _read(tenant, job, at, at, limit=2)
+    standing, runs, skips = _read(tenant, job, at, at, limit=2)
     found = entries(standing, runs, skips, at, at, whole=True)
     # An execution says more than the skip it made up for. A skip speaks only of times that its schedule named.
     chosen = [entry for entry in found if entry.run is not None] or [
@@ -56,7 +56,8 @@ def why_at(*, tenant: Tenant, job: Job, at: datetime) -> Why:
     ]
     before, after = _neighbours(standing.rule, at)
     answer = chosen[:1] or [Entry(Fate.NOT_SCHEDULED, at, at, 0)]
-    return Why(answer, standing, leader, before=before, after=after)
+    around = circumstances_of(tenant, job, answer, start=at, until=at)
+    return Why(answer, standing, around, before=before, after=after)
 
 
 def why_between(
@@ -64,14 +65,15 @@ def why_between(
 ) -> Why:
     """What became of the times of [start, until], up to `limit` entries of them."""
     enough = max(limit, _AT_ONE_INSTANT)
-    standing, runs, skips, leader = _read(tenant, job, start, until, limit=enough)
+    standing, runs, skips = _read(tenant, job, start, until, limit=enough)
     run_times = sorted(run.scheduled_for for run in runs)
     skip_times = sorted(skip.first for skip in skips if skip.first >= start)
     cuts = [times[enough] for times in (run_times, skip_times) if len(times) > enough]
     found, end = _until(min(cuts, default=None), standing, runs, skips, start, until)
     if later := [entry.first for entry in found[limit:] if entry.first > start]:
         found, end = _until(later[0], standing, runs, skips, start, end)
-    return Why(found, standing, leader, next_from=end + INSTANT if end < until else None)
+    around = circumstances_of(tenant, job, found, start=start, until=end)
+    return Why(found, standing, around, next_from=end + INSTANT if end < until else None)
 
 
 def _until(
@@ -90,10 +92,9 @@ def _until(
 
 def _read(
     tenant: Tenant, job: Job, start: datetime, until: datetime, *, limit: int
-) -> tuple[Standing, list[Run], list[Skip], str]:
+) -> tuple[Standing, list[Run], list[Skip]]:
     """The cursor came with the job, before all else: what is dispatched meanwhile is read twice rather than missed."""
     standing = standing_of(job, database_now())
-    leader = _leader_sentence()
     live, ended = executions_of_ticks(
         tenant_id=tenant.pk, job_id=job.id, first=start, last=until, limit=limit + 1
     )
@@ -101,7 +102,7 @@ def _read(
     earlier = skips.filter(first__lt=start).order_by("-first")[:_EARLIER_SKIPS]
     within = skips.filter(first__gte=start, first__lte=until).order_by("first")[: limit + 1]
     reaching = [skip for skip in earlier if skip.last >= start]
-    return standing, [*live, *ended], [*reaching, *within], leader
+    return standing, [*live, *ended], [*reaching, *within]
 
 
 def standing_of(job: Job, now: datetime) -> Standing:
@@ -112,7 +113,7 @@ def standing_of(job: Job, now: datetime) -> Standing:
         next_after(rule, now)
     except ValueError:  # ScheduleError is one
         rule = None
-    standing = Standing(rule, now, job.created_at, job.schedule_since)
+    standing = Standing(rule, now, job.created_at, job.schedule_since, deleted_at=job.deleted_at)
     cursor: Cursor | None = getattr(job, "cursor", None)
     if cursor is None:
         return standing
@@ -123,14 +124,8 @@ def standing_of(job: Job, now: datetime) -> Standing:
         paused_from=cursor.paused_from,
         accounted=cursor.last_scheduled_for,
         held=Fate.PAUSED if job.switch == Switch.PAUSED else held,
+        cools_until=cursor.cool_off_until,
     )
-
-
-def _leader_sentence() -> str:
-    status = leadership_status()
-    if not status["is_leader"]:
-        return "There is no leader: nothing is dispatched until a replica takes over."
-    return f"A replica leads, in epoch {status['epoch']}, and will account for it."
 
 
 def _is_of(rule: Rule | None, skip: Skip, at: datetime) -> bool:
@@ -142,8 +137,8 @@ def _neighbours(rule: Rule | None, at: datetime) -> tuple[datetime | None, datet
     if rule is None:
         return None, None
     after = next_after(rule, at)
-    if isinstance(rule, IntervalRule):
-        return ticks_between(rule, after=rule.anchor - INSTANT, until=at - INSTANT).last, after
+    if isinstance(named := bare(rule), IntervalRule):
+        return ticks_between(rule, after=named.anchor - INSTANT, until=at - INSTANT).last, after
     for span in _BACK:
         if last := ticks_between(rule, after=at - span, until=at - INSTANT).last:
             return last, after

@@ -39,9 +39,9 @@ def _time(job: Job, why: Why, entry: Entry) -> dict[str, Any]:
     run, skip = entry.run, entry.skip
     ended = run if isinstance(run, ExecutionLog) else None
     if entry.fate is Fate.NOT_SCHEDULED:
-        sentence = not_scheduled(entry.first, why.before, why.after)
+        sentence = not_scheduled(why.standing.rule, entry.first, why.before, why.after)
     else:
-        sentence = sentence_of(entry, why.standing, why.leader)
+        sentence = sentence_of(entry, why.standing, why.circumstances)
     failure = ended.error_message if ended is not None else None
     return {
         "scheduled_for": entry.first,

@@ -69,3 +69,9 @@ def events_delete(cursor: Any, *, tenant_id: int, before: datetime, limit: int) 
     """Delete up to `limit` of the tenant's lines from before that moment, the oldest first; how many it were."""
     cursor.execute(statement("delete_events"), {"tenant_id": tenant_id, "before": before, "limit": limit})
     return int(cursor.rowcount)
+
+
+def own_events_delete(cursor: Any, *, days: int, limit: int) -> int:
+    """As `events_delete`, of the scheduler's own lines that are older than `days`."""
+    cursor.execute(statement("delete_own_events"), {"days": days, "limit": limit})
+    return int(cursor.rowcount)

@@ -92,6 +92,11 @@ def mark_evicted(cursor: Session, *, epoch: int, reason: str) -> bool:
     return row is not None and bool(row[0])
 
 
+def delete_terms(cursor: Session, *, days: int, limit: int) -> int:
+    """Up to `limit` terms that ended more than `days` ago; how many it were."""
+    return cursor.execute(statement("delete_terms"), {"days": days, "limit": limit}).rowcount
+
+
 def read_last_interval(cursor: Session) -> float | None:
     """Minutes, or None when no term has said any."""
     row = cursor.execute(statement("read_last_interval")).fetchone()

@@ -62,5 +62,9 @@ class Timings:
             "tcp_keepalives_count": "3",
             "tcp_user_timeout": "4000",
             "enable_seqscan": "off",
+            "enable_bitmapscan": "off",
+            "enable_nestloop": "off",
+            "enable_mergejoin": "off",
+            "enable_sort": "off",
             "jit": "off",
         }

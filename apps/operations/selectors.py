@@ -6,9 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import Count, Min, Q, Sum
 from django.db.models.functions import TruncHour
 
+from apps.executions.ledger import Unplaced, unplaced
 from apps.executions.models import Counter, Execution
 from apps.executions.states import Outcome, State
 from apps.jobs.models import Cursor
@@ -35,7 +37,10 @@ class FailingTenant:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`late` are due jobs that have been due for longer than LATE. Hours are UTC's, by when the executions finished."""
+    """`late` are due jobs that have been due for longer than LATE. Hours are UTC's, by when the executions finished.
+
+    `unplaced` is what lies in the ledger's default partitions.
+    """
 
     now: datetime
     leadership: LeadershipStatus
@@ -48,6 +53,7 @@ class Overview:
     outcomes: dict[str, dict[str, int]]
     failing: list[FailingTenant]
     suspended: int
+    unplaced: list[Unplaced]
 
     @property
     def hours(self) -> list[tuple[str, int, int]]:
@@ -98,7 +104,13 @@ def overview() -> Overview:
         outcomes={name: dict(counts) for name, counts in outcomes.items()},
         failing=_failing(by_tenant),
         suspended=Tenant.objects.filter(status=Tenant.Status.SUSPENDED).count(),
+        unplaced=_unplaced(),
     )
+
+
+def _unplaced() -> list[Unplaced]:
+    with connection.cursor() as cursor:
+        return unplaced().on(cursor)
 
 
 def _failing(finished: dict[int, dict[str, int]]) -> list[FailingTenant]:

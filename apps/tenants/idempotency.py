@@ -32,8 +32,9 @@ DELETE FROM tenants_idempotentrequest
 WHERE id = ANY (ARRAY(
     SELECT id FROM tenants_idempotentrequest
     WHERE tenant_id = %(tenant)s AND created_at < clock_timestamp() - %(kept)s::interval
-    LIMIT 10 FOR UPDATE SKIP LOCKED))
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
+_PRUNED_AT_ONCE = 10  # by each new request
 
 
 class KeyInUse(Exception):
@@ -82,7 +83,7 @@ def claim(tenant: Tenant, membership: Membership, key: str, request_fingerprint:
             claimed = cursor.fetchone() is not None
             cursor.execute("SET LOCAL lock_timeout = DEFAULT")
             if claimed:
-                cursor.execute(_PRUNE, given)
+                answers_delete(cursor, tenant_id=tenant.pk, limit=_PRUNED_AT_ONCE)
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
@@ -101,6 +102,12 @@ def keep(tenant: Tenant, membership: Membership, key: str, answer: Answer) -> No
     value = {"status": answer.status, "data": answer.data, "headers": answer.headers}
     sealed = seal(str(tenant.schema_name), _label(membership, key), value)
     IdempotentRequest.objects.filter(tenant=tenant, membership=membership, key=key).update(sealed=sealed)
+
+
+def answers_delete(cursor: Any, *, tenant_id: int, limit: int) -> int:
+    """Delete up to `limit` of the tenant's answers that have expired; how many it were."""
+    cursor.execute(_PRUNE, {"tenant": tenant_id, "kept": KEPT_FOR, "limit": limit})
+    return int(cursor.rowcount)
 
 
 def _label(membership: Membership, key: str) -> str:

@@ -56,7 +56,7 @@ class Plan(models.Model):
     max_jobs = models.PositiveIntegerField(default=1000)
     min_interval_seconds = models.PositiveIntegerField(default=60, validators=[MinValueValidator(1)])
     max_timeout_seconds = models.PositiveIntegerField(default=3600)
-    retention_days = models.PositiveIntegerField(default=30)
+    retention_days = models.PositiveIntegerField(default=30)  # of finished executions; 0: for ever
     requests_per_minute = models.PositiveIntegerField(
         default=600
     )  # of each key and each account; 0: no limit

@@ -19,6 +19,9 @@ PLAN_FIELDS = frozenset(
         "max_timeout_seconds",
         "retention_days",
         "requests_per_minute",
+        "max_concurrency",
+        "executions_per_minute",
+        "executions_per_day",
         "allowed_tasks",
     }
 )

@@ -34,7 +34,11 @@ UNION ALL
 SELECT id FROM executions_execution WHERE NOT (kind = 'scheduled' AND job_id = ANY (%(jobs)s))
 """
 _SKIPS = "SELECT job_id, first, last, count, epoch FROM executions_skip WHERE job_id = ANY (%(jobs)s)"
-_TRIES = "SELECT execution_id, attempt, outcome FROM executions_attempt"
+_TRIES = """
+SELECT execution_id, attempt, outcome FROM executions_attempt
+UNION ALL
+SELECT id, attempts, outcome FROM executions_executionlog WHERE lease_token IS NOT NULL
+"""
 _TERMS = (
     "SELECT epoch, started_at, heartbeat_at, ended_at, end_reason FROM leadership_leaderterm ORDER BY epoch"
 )

@@ -226,7 +226,7 @@ LEADER_HEARTBEAT = env.float("LEADER_HEARTBEAT", default=0.5)
 LEADER_TRUST_WINDOW = env.float("LEADER_TRUST_WINDOW", default=5.0)
 LEADER_IDLE_TIMEOUT = env.float("LEADER_IDLE_TIMEOUT", default=3.0)
 LEADER_STATEMENT_TIMEOUT = env.float("LEADER_STATEMENT_TIMEOUT", default=30.0)
-DISPATCH_CHUNK = env.int("DISPATCH_CHUNK", default=1000)  # rows
+DISPATCH_CHUNK = env.int("DISPATCH_CHUNK", default=2500)  # rows
 
 # Workers. Seconds, but for the counts.
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)

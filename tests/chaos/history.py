@@ -128,7 +128,12 @@ def read(session: Session, *, commits: list[Commit], runs: Path, stopped_at: dat
         ],
         skips=[Skipped(*row) for row in rows("SELECT job_id, first, last, count FROM executions_skip")],
         attempts=[
-            Attempt(*row) for row in rows("SELECT execution_id, attempt, outcome FROM executions_attempt")
+            Attempt(*row)
+            for row in rows(
+                "SELECT execution_id, attempt, outcome FROM executions_attempt"
+                " UNION ALL"
+                " SELECT id, attempts, outcome FROM executions_executionlog WHERE lease_token IS NOT NULL"
+            )
         ],
         runs=read_runs(runs),
         live=rows("SELECT count(*) FROM executions_execution")[0][0],

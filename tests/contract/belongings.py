@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from apps.jobs.calendars.services import calendar_create
 from apps.jobs.models import Job
 from apps.jobs.platforms import services as platforms
 from apps.tenants.context import tenant_scope
@@ -33,4 +34,15 @@ def belongings(owner: Membership) -> dict[str, Any]:
     )
     with tenant_scope(tenant):
         monitor = Job.objects.get(tenant=tenant, user_id=user_id, task_type="gsc_insights", deleted_at=None)
-    return {"key": key_of(colleague)[0].pk, "colleague": colleague.pk, "monitor": monitor}
+    calendar = calendar_create(
+        tenant=tenant,
+        name=f"Holidays {next(_numbers)}",
+        blackouts=[{"from": "2026-12-24T18:00", "to": "2026-12-27", "reason": "Christmas"}],
+        actor="tests",
+    )
+    return {
+        "calendar": calendar.pk,
+        "key": key_of(colleague)[0].pk,
+        "colleague": colleague.pk,
+        "monitor": monitor,
+    }

@@ -22,13 +22,13 @@ class MemberClient:
     def get(self, path: str, **query: Any) -> Any:
         return self._client.get(BASE + path, query, **self._sent())
 
-    def send(self, method: str, path: str, body: Any = None) -> Any:
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         return self._client.generic(
             method,
             BASE + path,
             "" if body is None else json.dumps(body),
             content_type="application/json",
-            **self._sent(),
+            **self._sent(**headers),
         )
 
     def ok(self, path: str, **query: Any) -> Any:
@@ -37,5 +37,5 @@ class MemberClient:
         assert response.status_code == 200, (path, query, response.content)
         return response.json()
 
-    def _sent(self) -> dict[str, Any]:
-        return {"headers": {"Authorization": f"Bearer {self.key}", "Host": self.host}}
+    def _sent(self, **headers: str) -> dict[str, Any]:
+        return {"headers": {"Authorization": f"Bearer {self.key}", "Host": self.host, **headers}}

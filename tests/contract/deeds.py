@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from tests.contract.endpoints import Endpoint
-from tests.contract.schemas import events, executions, interventions, jobs, overview, people, platforms
+from tests.contract.schemas import (
+    calendars,
+    events,
+    executions,
+    interventions,
+    jobs,
+    overview,
+    people,
+    platforms,
+)
 from tests.contract.schemas.words import Schema
 
 JOB = {
@@ -16,6 +25,7 @@ JOB = {
 }
 _REASON = {"reason": "the contract asks"}
 _HOURS = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T03:00:00Z", **_REASON}
+_CALENDAR = {"name": "made here", "blackouts": [{"from": "2026-12-24", "to": "2026-12-27"}]}
 _CREDENTIALS = {"credentials": {"refresh_token": "new"}, "label": "renamed"}
 
 
@@ -83,6 +93,42 @@ DEEDS = [
         _REASON,
         status=202,
         member=202,
+    ),
+    _deed(
+        "make a calendar",
+        "calendar-list",
+        "POST",
+        "calendars",
+        calendars.CALENDAR,
+        _CALENDAR,
+        status=201,
+        member=403,
+    ),
+    _deed(
+        "change a calendar",
+        "calendar-detail",
+        "PATCH",
+        "calendars/{calendar}",
+        calendars.CALENDAR,
+        {"blackouts": []},
+        member=403,
+    ),
+    _deed(
+        "replace a calendar",
+        "calendar-detail",
+        "PUT",
+        "calendars/{calendar}",
+        calendars.CALENDAR,
+        _CALENDAR,
+        member=403,
+    ),
+    _deed(
+        "forget a calendar",
+        "calendar-detail",
+        "DELETE",
+        "calendars/{calendar}",
+        calendars.CALENDAR,
+        member=403,
     ),
     _deed("connect", "connection-detail", "PUT", "connections/gsc", platforms.CONNECTION, _CREDENTIALS),
     _deed("disconnect", "connection-detail", "DELETE", "connections/bing", platforms.CONNECTION),

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.contract.schemas import events, executions, interventions, jobs, overview, people, platforms
+from tests.contract.schemas import (
+    calendars,
+    events,
+    executions,
+    interventions,
+    jobs,
+    overview,
+    people,
+    platforms,
+)
 from tests.contract.schemas.words import Schema
 
 
@@ -84,6 +93,8 @@ READS = [
     _read("event stats", "event-log-stats", "event-logs/stats", events.STATISTICS),
     _read("needy", "tasks-needing-intervention", "tasks-needing-intervention/{user}", interventions.TASKS),
     _read("summary", "task-intervention-summary", "task-intervention/summary/{user}", interventions.SUMMARY),
+    _read("calendars", "calendar-list", "calendars", calendars.CALENDARS, key="calendars"),
+    _read("calendar", "calendar-detail", "calendars/{calendar}", calendars.CALENDAR),
     _read("connections", "connection-list", "connections", platforms.CONNECTIONS, key="connections"),
     _read("connection", "connection-detail", "connections/gsc", platforms.CONNECTION, empty=404),
     _read("platforms", "platform-insights-status", "platform-insights/status/{user}", platforms.STATUS),
@@ -95,6 +106,7 @@ READS = [
     _read("members", "member-list", "members", people.MEMBERS, key="members", member=403),
     _read("colleague", "member-detail", "members/{colleague}", people.MEMBER, member=403),
     _read("status", "status", "status", overview.STATUS),
+    _read("usage", "usage", "usage", overview.USAGE),
     _read("health", "health", "health", overview.HEALTH, empty=503),  # nobody leads
 ]
 # The description of the API itself: its own tests compare it with the committed file.

@@ -8,6 +8,7 @@ from typing import Any
 from apps.executions.models import Execution, ExecutionLog, ExecutionOutput, Skip
 from apps.executions.states import Kind, Outcome, SkipReason
 from apps.jobs import services
+from apps.jobs.calendars.services import calendar_create
 from apps.jobs.models import Cursor, Job
 from apps.jobs.specs import TriggerSpec
 from apps.leadership.models import SchedulerEvent
@@ -19,7 +20,7 @@ from tests.contract.rows import ERROR_TEXT, EVENT_TYPES, Records, count_finished
 __all__ = ["ERROR_TEXT", "EVENT_TYPES", "NAMES", "Records", "count_finished", "large", "lead", "now", "small"]
 NAMES = (  # of ids that paths may hold
     *("job", "paused", "failing", "every", "success", "failed", "running", "pending"),
-    *("key", "colleague"),
+    *("calendar", "key", "colleague"),
 )
 _NUMBERS: dict[str, dict[str, Any]] = {  # of events, by type
     "check_cycle": {
@@ -77,6 +78,10 @@ def small(owner: Membership) -> dict[str, Any]:
         job = hourly if event_type.startswith("job_") else None
         records.event(event_type, at - timedelta(minutes=number), job, **_NUMBERS.get(event_type, {}))
     beside = belongings(owner)
+    closed = calendar_create(tenant=records.tenant, name=f"closed days of {owner.user_id}", blackouts=[], actor="tests")
+    services.job_update(
+        tenant=records.tenant, job_id=paused.pk, changes={"calendar_id": closed.pk}, actor="tests"
+    )
     records.finished(beside.pop("monitor"), at - timedelta(minutes=10), result={"clicks": 7})
     term = lead()
     records.totals(

@@ -76,6 +76,11 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
     calendar = Calendar.objects.create(
         tenant=tenant, name=text, blackouts=[{"from": "2026-12-24", "to": "2026-12-27", "reason": text}]
     )
+    spare = Calendar.objects.create(
+        tenant=tenant,
+        name=f"{text}-spare",
+        blackouts=[{"from": "2026-12-24", "to": "2026-12-27", "reason": text}],
+    )
     job = Job.objects.create(
         tenant=tenant,
         calendar=calendar,
@@ -202,6 +207,7 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
     ImportRun.objects.create(tenant=tenant, digest=text, size=1, file_name=text)
     return {
         "job": job.pk,
+        "calendar": spare.pk,
         "type": text,
         "execution": live.pk,
         "log": done_id,

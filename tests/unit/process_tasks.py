@@ -28,6 +28,21 @@ def hang(params: dict[str, Any], context: ExecutionContext) -> None:
         time.sleep(600)
 
 
+def daemonize(params: dict[str, Any], context: ExecutionContext) -> None:
+    """Leaves a daemon behind, which tells its pid; returns, or goes on as long as that."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            written = Path(params["file"] + ".part")
+            written.write_text(str(os.getpid()))
+            written.rename(params["file"])
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+    while not params["returns"] or not Path(params["file"]).exists():
+        time.sleep(0.01)
+
+
 def spin(params: dict[str, Any], context: ExecutionContext) -> None:
     """Never lets go of the interpreter: a regular expression that backtracks for ever."""
     import re

@@ -47,21 +47,35 @@ def claimed(**fields: Any) -> Claimed:
     [(1, 10.0), (2, 20.0), (3, 40.0), (4, 60.0), (40, 60.0)],
     ids=lambda value: str(value),
 )
-def test_delay_doubles_up_to_its_limit(attempt: int, delay: float) -> None:
+def test_delay_doubles_up_to_its_limit_and_is_spread_over_its_latter_half(
+    attempt: int, delay: float
+) -> None:
     row = claimed(attempt=attempt, max_attempts=100)
-    assert verdict.delay_before_retry(row, FAILED, spread=0.5) == pytest.approx(delay)
-
-
-def test_spread_is_ten_percent_either_way() -> None:
-    assert verdict.delay_before_retry(claimed(), FAILED, spread=0.0) == pytest.approx(9.0)
-    assert verdict.delay_before_retry(claimed(), FAILED, spread=1.0) == pytest.approx(11.0)
+    assert [verdict.delay_before_retry(row, FAILED, spread=spread) for spread in (0.0, 0.5, 1.0)] == [
+        pytest.approx(delay / 2),
+        pytest.approx(delay * 0.75),
+        pytest.approx(delay),
+    ]
 
 
 def test_receiver_may_ask_for_longer_but_not_for_sooner() -> None:
     later = TargetResult("failed", error="the server answered 503", retry_after=120.0)
     sooner = TargetResult("failed", error="the server answered 503", retry_after=1.0)
-    assert verdict.delay_before_retry(claimed(), later, spread=0.5) == 120.0
-    assert verdict.delay_before_retry(claimed(), sooner, spread=0.5) == pytest.approx(10.0)
+    assert verdict.delay_before_retry(claimed(), later, spread=0.0) == 120.0
+    assert verdict.delay_before_retry(claimed(), sooner, spread=1.0) == pytest.approx(10.0)
+
+
+def test_those_who_were_asked_to_wait_equally_long_do_not_come_back_together() -> None:
+    asked = TargetResult("failed", error="the server answered 429", retry_after=120.0)
+    delays = {verdict.delay_before_retry(claimed(), asked, spread=n / 10) for n in range(10)}
+    assert len(delays) == 10
+    assert all(delay is not None and 120.0 <= delay < 125.0 for delay in delays)
+
+
+def test_what_is_asked_may_be_longer_than_the_jobs_own_limit() -> None:
+    asked = TargetResult("failed", error="the server answered 503", retry_after=3600.0)
+    row = claimed(retry_delay_seconds=0, retry_max_delay_seconds=0)
+    assert verdict.delay_before_retry(row, asked, spread=0.9) == 3600.0
 
 
 def test_last_attempt_success_and_permanent_failure_are_not_tried_again() -> None:
@@ -72,7 +86,7 @@ def test_last_attempt_success_and_permanent_failure_are_not_tried_again() -> Non
 
 
 def test_lost_worker_uses_up_no_attempt() -> None:
-    assert verdict.delay_before_retry(claimed(attempt=3, lost=2), FAILED, spread=0.5) == pytest.approx(10.0)
+    assert verdict.delay_before_retry(claimed(attempt=3, lost=2), FAILED, spread=1.0) == pytest.approx(10.0)
     assert verdict.delay_before_retry(claimed(attempt=5, lost=2), FAILED, spread=0.5) is None
 
 
@@ -81,6 +95,15 @@ def test_ledger_has_our_sentence_and_output_the_customers_words() -> None:
     assert end["error_message"] == "it raised ValueError"
     assert end["error_text"] == "Traceback: a customer's words"
     assert (end["status"], end["outcome"]) == ("failed", "failed")
+
+
+def test_only_a_failure_can_say_that_the_endpoint_is_gone() -> None:
+    def ends(result: TargetResult) -> bool:
+        return verdict.end(claimed(), result, started=1.0, finished=2.0)["gone"]
+
+    assert ends(TargetResult("failed", permanent=True, gone=True))
+    assert not ends(TargetResult("failed", permanent=True))
+    assert not ends(TargetResult("ok", gone=True))
 
 
 def test_timeout_is_told_apart_from_failure() -> None:

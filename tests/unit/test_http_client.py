@@ -7,6 +7,7 @@ import gzip
 import json
 import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from apps.executions.targets.http import (
     ResponseTooLargeError,
 )
 from apps.executions.targets.processes import ProcessRunner
+from apps.executions.targets.resolver import DNS_THREADS, CheckedResolver
 from apps.executions.targets.runner import run_target
 from apps.executions.targets.ssrf import AddressPolicy
 
@@ -285,6 +287,58 @@ def test_a_compressed_bomb_stays_compressed() -> None:
     asyncio.run(scenario())
 
 
+def test_a_body_that_says_it_is_a_gigabyte_is_left_at_1_mib() -> None:
+    async def scenario() -> None:
+        sent = 0
+
+        async def gigabyte(writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+            for _ in range(16 * 1024):
+                writer.write(b"x" * 65536)
+                await writer.drain()
+                sent += 65536
+
+        async with raw_site(gigabyte) as url, HttpClient(LOOPBACK) as client:
+            with pytest.raises(ResponseTooLargeError):
+                await client.request("GET", url, timeout=30)
+        assert sent < 32 * 1024 * 1024, "what the sockets hold, and no more"
+
+    asyncio.run(scenario())
+
+
+def test_names_that_hang_hold_up_no_name_that_answers() -> None:
+    """Twice as many as there are threads, and one that used to answer among them."""
+    gate = threading.Event()
+    hanging = {f"hang-{n}.example" for n in range(2 * DNS_THREADS)}
+    turned: set[str] = set()
+
+    def lookup(host: str, port: int, family: socket.AddressFamily) -> list[tuple[socket.AddressFamily, str]]:
+        if host in hanging | turned:
+            gate.wait(30)
+        return [LOCAL]
+
+    async def scenario() -> None:
+        resolver = CheckedResolver(LOOPBACK, lookup)
+        for name in ("good.example", "turns.example"):
+            await resolver.resolve(name, 80)
+        turned.add("turns.example")
+        stuck = [asyncio.create_task(resolver.resolve(name, 80)) for name in hanging]
+        stuck += [asyncio.create_task(resolver.resolve("turns.example", 80)) for _ in range(DNS_THREADS)]
+        try:
+            for _ in range(5):
+                started = time.monotonic()
+                assert await asyncio.wait_for(resolver.resolve("good.example", 80), 5)
+                assert time.monotonic() - started < 1
+            assert not any(task.done() for task in stuck)
+        finally:
+            gate.set()
+            await asyncio.gather(*stuck)
+            await resolver.close()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -360,6 +414,7 @@ def test_statuses(
             result = await run("http_request", params, receiver.url)
             assert len(receiver.requests) == 1, "no redirect is followed, nothing is repeated"
         assert (result.ok, result.permanent, result.retry_after) == (passes, permanent, delay)
+        assert result.gone is (status == 410)
         assert result.result["status"] == status
         assert passes or str(status) in result.error
 
@@ -375,6 +430,18 @@ def test_retry_after_is_seconds_or_a_date_within_a_day() -> None:
     assert read(format_datetime(MOMENT - timedelta(days=9), usegmt=True)) == 0.0
     assert [read(""), read("-5"), read("1.5"), read("never"), read("٣")] == [None] * 5
     assert retry_after({}, MOMENT) is None
+
+
+def test_a_date_to_come_back_at_is_reached_by_the_servers_own_clock() -> None:
+    def read(date: datetime | None) -> float | None:
+        headers = {"retry-after": format_datetime(MOMENT + timedelta(seconds=90), usegmt=True)}
+        if date is not None:
+            headers["date"] = format_datetime(date, usegmt=True)
+        return retry_after(headers, MOMENT)
+
+    assert [read(None), read(MOMENT)] == [90.0, 90.0]
+    assert read(MOMENT - timedelta(seconds=30)) == 120.0, "its clock is late: by ours it would be too soon"
+    assert read(MOMENT + timedelta(seconds=60)) == 30.0
 
 
 # --- http_check and TLS

@@ -36,6 +36,8 @@ def make(tenant: Any, trigger: TriggerSpec | None = None, **fields: Any) -> Job:
         ({"last_status": "failed"}, "failed"),
         ({"last_status": "failed", "cool_off_until": SOON}, "needs_intervention"),
         ({"last_status": "failed", "cool_off_until": EARLIER}, "failed"),
+        ({"last_status": "failed", "consecutive_failures": 2}, "failed"),
+        ({"last_status": "failed", "consecutive_failures": 3}, "needs_intervention"),
         ({"next_run_at": None, "quarantined_at": EARLIER}, "needs_intervention"),
         ({"next_run_at": None, "last_status": "success"}, "completed"),
         ({"next_run_at": None, "last_status": "failed"}, "failed"),

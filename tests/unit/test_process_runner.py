@@ -48,6 +48,14 @@ def alive(pid: int) -> bool:
         return False
 
 
+def family(runner: ProcessRunner) -> list[int]:
+    """The template and all its descendants: keepers, and children that run."""
+    if runner.pid is None:
+        return []
+    template = psutil.Process(runner.pid)
+    return [template.pid, *(process.pid for process in template.children(recursive=True))]
+
+
 async def written(path: Path) -> list[int]:
     await asyncio.to_thread(until, path.exists, "the function runs")
     return [int(pid) for pid in (await asyncio.to_thread(path.read_text)).split()]
@@ -58,16 +66,12 @@ def with_runner(scenario: Callable[[ProcessRunner], Any], **options: int) -> Any
 
     async def main() -> Any:
         runner = ProcessRunner(**options)
-        seen: set[int] = set()
         try:
             result = await scenario(runner)
         finally:
-            seen.update(runner.pids)
-            guard = runner._guard
-            if guard is not None and guard[0].pid is not None:
-                seen.add(guard[0].pid)
+            seen = family(runner)
             await runner.close()
-        assert runner.pids == []
+        assert runner.pid is None
         assert [pid for pid in seen if alive(pid)] == []
         return result
 
@@ -89,16 +93,19 @@ def test_a_function_runs_in_another_process_with_params_and_context() -> None:
     }
 
 
-def test_processes_are_reused_bounded_and_recycled() -> None:
-    async def scenario(runner: ProcessRunner) -> list[int]:
+def test_every_call_has_a_process_of_its_own_and_few_run_at_once() -> None:
+    async def scenario(runner: ProcessRunner) -> tuple[list[int], int]:
         await runner.start()
-        assert len(runner.pids) == 2
-        results = await asyncio.gather(*(runner.run(definition("pid"), {}, CONTEXT, 30) for _ in range(20)))
-        return [result.result["pid"] for result in results]
+        calls = asyncio.gather(*(runner.run(definition("pid"), {}, CONTEXT, 30) for _ in range(20)))
+        most = 0
+        while not calls.done():
+            most = max(most, len(family(runner)))
+            await asyncio.sleep(0)
+        return [result.result["pid"] for result in await calls], most
 
-    pids = with_runner(scenario, max_workers=2, max_tasks=5)
-    assert max(pids.count(pid) for pid in pids) == 5
-    assert len(set(pids)) >= 4
+    pids, most = with_runner(scenario, max_workers=2)
+    assert len(set(pids)) == 20
+    assert most <= 5  # the template, and two keepers with a child each
 
 
 def test_a_timeout_kills_the_process_and_what_it_started(tmp_path: Path) -> None:
@@ -109,8 +116,7 @@ def test_a_timeout_kills_the_process_and_what_it_started(tmp_path: Path) -> None
         with pytest.raises(TimeoutError):
             await runner.run(definition("hang"), {"file": str(path)}, CONTEXT, 3)
         pids = await written(path)
-        await asyncio.to_thread(until, lambda: not any(map(alive, pids)), "both processes are gone")
-        assert pids[0] not in runner.pids
+        assert not any(map(alive, pids)), "the call is over when they are gone"
         assert (await runner.run(definition("pid"), {}, CONTEXT, 30)).ok
         return pids
 
@@ -138,7 +144,7 @@ def test_cancelling_kills_the_process(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.to_thread(until, lambda: not any(map(alive, pids)), "both processes are gone")
+        assert not any(map(alive, pids))
 
     with_runner(scenario, max_workers=1)
 
@@ -151,7 +157,33 @@ def test_cancelling_before_a_process_is_there_loses_none() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (await runner.run(definition("pid"), {}, CONTEXT, 30)).ok
-        assert len(runner.pids) == 1
+        assert len(family(runner)) == 2  # one keeper
+
+    with_runner(scenario, max_workers=1)
+
+
+def test_no_calls_time_runs_while_the_tasks_are_loaded() -> None:
+    """Loading takes longer than this call may."""
+
+    async def scenario(runner: ProcessRunner) -> None:
+        loading = asyncio.create_task(runner.start())
+        await asyncio.sleep(0)
+        assert (await runner.run(definition("pid"), {}, CONTEXT, 0.9)).ok
+        await loading
+
+    with_runner(scenario, max_workers=1)
+
+
+def test_close_ends_what_is_still_loading() -> None:
+    async def scenario(runner: ProcessRunner) -> None:
+        before = {child.pid for child in psutil.Process().children()}
+        loading = asyncio.create_task(runner.start())
+        await asyncio.sleep(0.1)
+        (template,) = {child.pid for child in psutil.Process().children()} - before
+        await runner.close()
+        with pytest.raises((TargetFailed, asyncio.CancelledError)):
+            await loading
+        assert not alive(template)
 
     with_runner(scenario, max_workers=1)
 
@@ -169,8 +201,7 @@ def test_close_kills_what_is_running(tmp_path: Path) -> None:
             await runner.run(definition("pid"), {}, CONTEXT, 30)
         return pids
 
-    pids = with_runner(scenario, max_workers=1)
-    until(lambda: not any(map(alive, pids)), "both processes are gone")
+    assert not any(map(alive, with_runner(scenario, max_workers=1)))
 
 
 @pytest.mark.parametrize("function", ["hang", "spin"])
@@ -181,13 +212,13 @@ def test_a_killed_worker_leaves_no_process(function: str, tmp_path: Path) -> Non
     )
     try:
         until(path.exists, "the function runs")
-        family = {process.pid for process in psutil.Process(worker.pid).children(recursive=True)}
-        family |= set(map(int, path.read_text().split()))
-        assert len(family) >= 3  # fork server, guard and function, at least
+        pids = {process.pid for process in psutil.Process(worker.pid).children(recursive=True)}
+        pids |= set(map(int, path.read_text().split()))
+        assert len(pids) >= 3  # template, keeper and function, at least
     finally:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-    until(lambda: not any(map(alive, family)), f"{function} and its family are gone")
+    until(lambda: not any(map(alive, pids)), f"{function} and its family are gone")
 
 
 def test_errors_come_back_with_their_traceback() -> None:
@@ -209,9 +240,72 @@ def test_a_process_that_dies_fails_its_own_execution_only() -> None:
     async def scenario(runner: ProcessRunner) -> None:
         with pytest.raises(TargetFailed, match="ended before"):
             await runner.run(definition("die"), {}, CONTEXT, 30)
-        first = await runner.run(definition("pid"), {}, CONTEXT, 30)
-        os.kill(first.result["pid"], signal.SIGKILL)  # while idle, as an out-of-memory killer might
-        await asyncio.to_thread(until, lambda: not alive(first.result["pid"]), "the idle process is gone")
         assert (await runner.run(definition("pid"), {}, CONTEXT, 30)).ok
 
     with_runner(scenario, max_workers=1)
+
+
+@pytest.mark.parametrize("which", ["template", "keeper", "both"])
+def test_a_template_or_keeper_that_dies_is_replaced(which: str) -> None:
+    """While idle, as an out-of-memory killer might do it."""
+
+    async def scenario(runner: ProcessRunner) -> None:
+        assert (await runner.run(definition("pid"), {}, CONTEXT, 30)).ok
+        template, keeper = family(runner)
+        killed = {"template": [template], "keeper": [keeper], "both": [template, keeper]}[which]
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(until, lambda: not any(map(alive, killed)), "they are gone")
+        assert (await runner.run(definition("pid"), {}, CONTEXT, 30)).ok
+        assert set(family(runner)).isdisjoint(killed)
+
+    with_runner(scenario, max_workers=1)
+
+
+def test_a_keeper_that_dies_takes_its_call_along(tmp_path: Path) -> None:
+    path = tmp_path / "pids"
+
+    async def scenario(runner: ProcessRunner) -> None:
+        call = asyncio.create_task(runner.run(definition("hang"), {"file": str(path)}, CONTEXT, 600))
+        function, child = await written(path)
+        os.kill(psutil.Process(function).ppid(), signal.SIGKILL)
+        with pytest.raises(TargetFailed, match="ended before"):
+            await call
+        assert not alive(function)
+        os.kill(child, signal.SIGKILL)  # nobody is left to do it; a keeper has done nothing to be killed for
+        assert (await runner.run(definition("pid"), {}, CONTEXT, 30)).ok
+
+    with_runner(scenario, max_workers=1)
+
+
+@pytest.mark.parametrize("ends", ["returns", "hangs"])
+def test_not_even_a_daemon_gets_away(ends: str, tmp_path: Path) -> None:
+    """Forked twice, in a session of its own: no group, parent or pipe leads from the call to it."""
+    path = tmp_path / "pids"
+
+    async def scenario(runner: ProcessRunner) -> None:
+        await runner.start()
+        params = {"file": str(path), "returns": ends == "returns"}
+        call = asyncio.create_task(runner.run(definition("daemonize"), params, CONTEXT, 2))
+        (daemon,) = await written(path)
+        if ends == "returns":
+            assert (await call).ok
+        else:
+            with pytest.raises(TimeoutError):
+                await call
+        assert not alive(daemon)
+
+    with_runner(scenario, max_workers=1)
+
+
+def test_a_call_is_over_in_milliseconds_though_its_template_is_large() -> None:
+    """Fresh processes must stay affordable: a hundred one after another, well within ten seconds."""
+
+    async def scenario(runner: ProcessRunner) -> float:
+        await runner.start()
+        started = time.monotonic()
+        for _ in range(100):
+            await runner.run(definition("pid"), {}, CONTEXT, 30)
+        return time.monotonic() - started
+
+    assert with_runner(scenario, max_workers=1) < 10

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from apps.jobs.recurrence.preview import UpcomingRun, describe, preview
-from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualRule, Rule
+from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualRule, Rule, Within
 
 BEFORE_GAP = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
 BEFORE_OVERLAP = datetime(2026, 10, 24, 12, 0, tzinfo=UTC)
@@ -125,3 +125,17 @@ def test_cron_rules_in_words(expression: str, words: str) -> None:
 )
 def test_other_rules_in_words(rule: Rule, words: str) -> None:
     assert describe(rule) == words
+
+
+def test_a_window_is_in_the_wording_and_bounds_the_preview() -> None:
+    start, end = datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 3, 29, 12, tzinfo=UTC)
+    rule = Within(CronRule("30 2 * * *", "Europe/Berlin"), start, end)
+
+    said = "Every day at 02:30 (Europe/Berlin), from 2026-03-28 00:00 UTC until 2026-03-29 12:00 UTC"
+    assert describe(rule) == said
+    assert describe(Within(IntervalRule(60, start), None, end)) == "Every minute, until 2026-03-29 12:00 UTC"
+    runs = preview(rule, start - timedelta(days=1), 9)
+    assert [(run.local, run.transition) for run in runs] == [
+        ("2026-03-28T02:30:00+01:00", None),
+        ("2026-03-29T03:00:00+02:00", "gap"),
+    ]

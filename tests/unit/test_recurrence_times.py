@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from apps.jobs.recurrence.errors import ScheduleError
-from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualRule
+from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualRule, Within, within
 from apps.jobs.recurrence.times import Ticks, next_after, occurrences, ticks_between
 
 
@@ -193,3 +193,40 @@ def test_a_span_of_exactly_the_limit_is_not_truncated() -> None:
         CronRule("* * * * *", "UTC"), after=after, until=after + timedelta(minutes=5), limit=5
     )
     assert (part.count, part.truncated) == (5, False)
+
+
+WINDOW_START, WINDOW_END = datetime(2026, 6, 1, 10, tzinfo=UTC), datetime(2026, 6, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("rule", [CronRule("0 * * * *", "UTC"), IntervalRule(3600, WINDOW_START - 10 * DAY)])
+def test_both_ends_of_a_window_are_times_of_it(rule: CronRule | IntervalRule) -> None:
+    hours = [WINDOW_START + timedelta(hours=hour) for hour in range(3)]
+    bounded = Within(rule, WINDOW_START, WINDOW_END)
+
+    assert occurrences(bounded, after=WINDOW_START - DAY, limit=9) == hours
+    assert next_after(bounded, WINDOW_START - DAY) == hours[0]
+    assert next_after(bounded, hours[0]) == hours[1]
+    assert next_after(bounded, WINDOW_END) is None
+    assert ticks_between(bounded, after=WINDOW_START - DAY, until=WINDOW_END + DAY, tail=2) == Ticks(
+        3, hours[0], hours[2], (hours[1], hours[2])
+    )
+    assert ticks_between(bounded, after=WINDOW_END, until=WINDOW_END + DAY) == Ticks()
+
+
+def test_a_microsecond_beside_a_time_a_window_leaves_it_out() -> None:
+    rule, instant = CronRule("0 * * * *", "UTC"), timedelta(microseconds=1)
+    bounded = Within(rule, WINDOW_START + instant, WINDOW_END - instant)
+
+    assert occurrences(bounded, after=WINDOW_START - DAY, limit=9) == [WINDOW_START + timedelta(hours=1)]
+
+
+def test_half_a_window_and_none() -> None:
+    rule = CronRule("0 * * * *", "UTC")
+
+    assert next_after(Within(rule, WINDOW_START), WINDOW_START - DAY) == WINDOW_START
+    assert next_after(Within(rule, None, WINDOW_END), WINDOW_END - timedelta(minutes=1)) == WINDOW_END
+    assert within(rule, None, None) is rule
+    assert within(ManualRule(), WINDOW_START, WINDOW_END) == ManualRule()
+    with pytest.raises(ValueError, match="UTC offset"):
+        Within(rule, datetime(2026, 6, 1))  # noqa: DTZ001

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualRule
+from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualRule, Within
 from apps.jobs.recurrence.times import next_after
 from apps.jobs.recurrence.validation import MAX_INTERVAL_SECONDS, ScheduleError, validate
 
@@ -211,6 +211,40 @@ def test_an_edit_may_keep_a_date_that_has_come() -> None:
 def test_the_trigger_itself() -> None:
     assert validate(trigger_type="manual", cron_expression="nonsense", now=NOW) == ManualRule()
     assert refusal(trigger_type="hourly")[0] == "trigger_type"
+
+
+def test_a_window_goes_around_any_rule_that_has_times() -> None:
+    start, end = NOW + timedelta(days=1), NOW + timedelta(days=9)
+    bounds = {"starts_at": start.isoformat(), "ends_at": end, "now": NOW}
+
+    assert validate(trigger_type="cron", cron_expression="0 3 * * *", **bounds) == Within(
+        CronRule("0 3 * * *", "UTC"), start, end
+    )
+    assert validate(trigger_type="interval", interval_seconds=60, **bounds) == Within(
+        IntervalRule(60, start), start, end
+    )
+    assert validate(trigger_type="date", run_date=end, **bounds) == Within(DateRule(end), start, end)
+    assert validate(trigger_type="manual", **bounds) == ManualRule()
+    assert validate(trigger_type="cron", cron_expression="0 3 * * *", starts_at="", now=NOW) == CronRule(
+        "0 3 * * *", "UTC"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "field", "words"),
+    [
+        ({"starts_at": NOW, "ends_at": NOW}, "ends_at", "end after it starts, at 2026-11-24 15:00 UTC"),
+        ({"ends_at": NOW}, "ends_at", "2026-11-24 15:00 UTC has passed"),
+        ({"ends_at": NOW + timedelta(minutes=1)}, "ends_at", "would never run"),
+        ({"starts_at": "9999-12-31T12:00:00Z"}, "starts_at", "would never run"),
+        ({"starts_at": 7}, "starts_at", "not a date and time"),
+        ({"ends_at": "2030-01-01T00:00:00"}, "ends_at", "needs its UTC offset"),
+    ],
+)
+def test_a_window_with_no_time_to_come_is_refused(bounds: dict[str, Any], field: str, words: str) -> None:
+    at, sentence = refusal(trigger_type="cron", cron_expression="0 3 * * *", **bounds)
+    assert at == field
+    assert words in sentence
 
 
 cron_field = st.one_of(

@@ -7,7 +7,7 @@ from typing import Any
 _WHOLE = {"type": "integer", "minimum": 0}
 HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {
-        "description": "The job's version; send it back as If-Match.",
+        "description": "The object's version; send it back as If-Match.",
         "schema": {"type": "string"},
         "example": '"3"',
     },
@@ -33,14 +33,14 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": _WHOLE, "example": 12},
 }
 _RATE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-_JOB = {"$ref": "#/components/schemas/JobShape"}
+_VERSIONED = [{"$ref": f"#/components/schemas/{name}"} for name in ("JobShape", "CalendarShape")]
 
 
 def headers_of(method: str, code: str, answer: dict[str, Any]) -> dict[str, Any]:
     """References to the headers of one answer of an operation."""
     is_done = code.startswith("2")
     names = [*_RATE] if is_done or code == "429" else []
-    if is_done and answer["content"].get("application/json", {}).get("schema") == _JOB:
+    if is_done and answer["content"].get("application/json", {}).get("schema") in _VERSIONED:
         names.append("ETag")
     if is_done and method == "post":
         names.append("Idempotency-Replayed")

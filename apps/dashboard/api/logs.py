@@ -47,7 +47,7 @@ class ExecutionLogViewSet(TenantViewSet):
     def retrieve(self, request: Request, log_id: str) -> Response:
         """One execution, finished or live, with its attempts and its output."""
         member, row = member_of(request), visible_execution(request, log_id)
-        attempts = list(execution_attempts(execution=row))
+        attempts = execution_attempts(execution=row)
         output = execution_output(execution=row) if isinstance(row, ExecutionLog) else None
         return Response(payloads.execution_payload(member.tenant, row, attempts, output))
 

@@ -16,7 +16,7 @@ _PREFIX = "/api/scheduler/"
 _EVERYWHERE = {
     "401": "No valid API key or session.",
     "403": "Another tenant's key, a role that may not do this, or another user's object.",
-    "429": "Too many requests of this caller in the last minute.",
+    "429": "Too many requests of this caller in the last minute, or the plan allows no more executions for now.",
 }
 _NAMED = {"404": "The tenant has no such object."}
 _WITH_BODY = {

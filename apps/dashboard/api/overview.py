@@ -13,8 +13,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.dashboard.api.shapes import DashboardShape, HealthShape, StatusShape
+from apps.dashboard.api.shapes import DashboardShape, HealthShape, StatusShape, UsageShape
 from apps.dashboard.overview import dashboard_payload
+from apps.dashboard.usage import usage_payload
 from apps.leadership.selectors import leadership_status
 from apps.tenants.api.access import member_of
 from apps.tenants.api.views import TenantView
@@ -42,6 +43,13 @@ class Status(TenantView):
                 "scheduler_runtime": {"leadership": leadership},
             }
         )
+
+
+class Usage(TenantView):
+    @extend_schema(operation_id="usage_read", responses={200: UsageShape})
+    def get(self, request: Request) -> Response:
+        """What the plan allows and what the tenant uses of it, whoever's: it is what refusals with 429 speak of."""
+        return Response(usage_payload(member_of(request).tenant))
 
 
 class Health(TenantView):

@@ -190,6 +190,27 @@ class StatusShape(Shape):
     scheduler_runtime = RuntimeShape()
 
 
+class UsedShape(Shape):
+    limit = serializers.IntegerField(allow_null=True, help_text="Null: none.")
+    used = serializers.IntegerField()
+
+
+class MadeShape(Shape):
+    limit = serializers.IntegerField(allow_null=True, help_text="Null: none.")
+    used = serializers.IntegerField(
+        allow_null=True, help_text="Executions that were made; null while the plan limits neither period."
+    )
+    resets_at = serializers.DateTimeField()
+
+
+class UsageShape(Shape):
+    plan = serializers.CharField()
+    jobs = UsedShape()
+    concurrency = UsedShape(help_text="Executions that run at this moment.")
+    executions_per_minute = MadeShape()
+    executions_per_day = MadeShape(help_text="The day is of UTC.")
+
+
 class ChecksShape(Shape):
     database = serializers.CharField()
     scheduler_leadership = serializers.CharField()

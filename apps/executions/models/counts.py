@@ -12,7 +12,9 @@ from apps.executions.states import Outcome
 class Delta(TenantRow):
     """What one flush of completions adds to the counters. Appended by workers; the leader alone folds.
 
-    What was `imported` counts in a tenant's cumulative totals, but not in those of the leader's term.
+    What was `imported` counts in a tenant's cumulative totals, but not in those of the leader's term. What is `retired`
+    is below zero: rows that retention deleted, which cumulative totals go on counting. `fired`: how many of the `n` a
+    leader found due.
     """
 
     user_key = models.CharField(max_length=200)
@@ -20,7 +22,9 @@ class Delta(TenantRow):
     status = models.CharField(max_length=10)
     hour = models.DateTimeField()
     n = models.IntegerField()
+    fired = models.IntegerField(db_default=0)
     imported = models.BooleanField(db_default=False)
+    retired = models.BooleanField(db_default=False)
 
     def __str__(self) -> str:
         return f"+{self.n} {self.status}"
@@ -34,6 +38,7 @@ class Counter(TenantRow):
     status = models.CharField(max_length=10)
     hour = models.DateTimeField()
     n = models.BigIntegerField()
+    fired = models.BigIntegerField(db_default=0)
 
     class Meta:
         constraints: ClassVar = [
@@ -41,6 +46,7 @@ class Counter(TenantRow):
                 fields=["tenant", "user_key", "task_type", "status", "hour"], name="counter_cell"
             )
         ]
+        indexes: ClassVar = [models.Index(fields=["tenant", "hour"], name="counter_of_tenant")]  # retention's
 
     def __str__(self) -> str:
         return f"{self.n} {self.status}"
@@ -79,7 +85,9 @@ class OutcomeNote(TenantRow):
     successes = models.IntegerField()
     failures = models.IntegerField()
     trailing_failures = models.IntegerField()
-    gone = models.BooleanField(db_default=False)  # its endpoint said that it will not be back
+    gone_version = models.IntegerField(
+        null=True
+    )  # of the content whose endpoint said that it will not be back
 
     def __str__(self) -> str:
         return f"job {self.job_id}: {self.status}"
@@ -115,7 +123,10 @@ class Usage(TenantRow):
 
 
 class TenantTotals(TenantRow):
-    """A tenant's cumulative totals, and the same since the leader's term began (`term_*`)."""
+    """A tenant's cumulative totals, and the same since the leader's term began (`term_*`).
+
+    `retired_*` is the part of which retention has deleted the history.
+    """
 
     tenant = models.OneToOneField(
         "tenants.Tenant", on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="+"
@@ -131,6 +142,10 @@ class TenantTotals(TenantRow):
     term_executed = models.BigIntegerField(db_default=0)
     term_failed = models.BigIntegerField(db_default=0)
     term_skipped = models.BigIntegerField(db_default=0)
+    retired_found = models.BigIntegerField(db_default=0)
+    retired_executed = models.BigIntegerField(db_default=0)
+    retired_failed = models.BigIntegerField(db_default=0)
+    retired_skipped = models.BigIntegerField(db_default=0)
     last_check_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(db_default=Now())
 

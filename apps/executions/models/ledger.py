@@ -14,11 +14,16 @@ from apps.executions.states import AttemptOutcome, Outcome, SkipReason
 
 
 class ExecutionLog(Owned):
-    """The ledger: one row per finished execution. No customer content; that is in `ExecutionOutput`."""
+    """The ledger: one row per finished execution. No customer content; that is in `ExecutionOutput`.
+
+    It is the record of its last attempt, too, where it has a `lease_token`; else all attempts have rows of their own.
+    """
 
     job_id = models.BigIntegerField(null=True)  # type: ignore[assignment]  # null: imported, of no job here
     status = models.CharField(max_length=10, choices=Outcome)
     error_message = models.CharField(max_length=500, null=True)  # noqa: DJ001 - our sentence, never the customer's text
+    outcome = models.CharField(max_length=10, choices=AttemptOutcome, null=True)  # noqa: DJ001 - the last attempt's
+    lease_token = models.UUIDField(null=True)
     attempts = models.SmallIntegerField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField()
@@ -52,7 +57,10 @@ class ExecutionOutput(TenantRow):
 
 
 class Attempt(TenantRow):
-    """One try of an execution, written when it ended: by its worker, or by the reaper when its lease expired."""
+    """One try of an execution, written when it ended: by its worker, or by the reaper when its lease expired.
+
+    One that ended its execution has no row where the ledger's says it all: read them by `selectors.execution_attempts`.
+    """
 
     id = models.BigAutoField(primary_key=True)
     execution_id = models.BigIntegerField()

@@ -34,10 +34,10 @@ WITH gone AS MATERIALIZED (
     FROM done
     WHERE %(words)s::text IS NOT NULL
 ), counted AS (
-    INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n)
+    INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n, fired)
     SELECT
         tenant_id, coalesce(user_id, legacy_user_id::text, ''), task_type, 'failed',
-        date_trunc('hour', scheduled_for, 'UTC'), 1
+        date_trunc('hour', scheduled_for, 'UTC'), 1, (kind = 'scheduled' AND epoch IS NOT NULL)::integer
     FROM done
 ), noted AS (
     -- It ended as failed, but says nothing of the job: it is no failure in a row.

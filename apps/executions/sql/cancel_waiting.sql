@@ -19,10 +19,12 @@ WITH gone AS (
         target, epoch, 'failed', %(sentence)s, attempt, clock_timestamp(), created_at
     FROM gone
     WHERE kind <> 'scheduled' OR attempt > 0
-    RETURNING tenant_id, coalesce(user_id, legacy_user_id::text, '') AS user_key, task_type, scheduled_for
+    RETURNING tenant_id, coalesce(user_id, legacy_user_id::text, '') AS user_key, task_type, scheduled_for, kind, epoch
 ), counted AS (
-    INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n)
-    SELECT tenant_id, user_key, task_type, 'failed', date_trunc('hour', scheduled_for, 'UTC'), count(*)
+    INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n, fired)
+    SELECT
+        tenant_id, user_key, task_type, 'failed', date_trunc('hour', scheduled_for, 'UTC'), count(*),
+        count(*) FILTER (WHERE kind = 'scheduled' AND epoch IS NOT NULL)
     FROM failed
     GROUP BY 1, 2, 3, 5
 )

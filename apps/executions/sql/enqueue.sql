@@ -20,15 +20,15 @@ WITH given AS MATERIALIZED (
         lane.tenant_id, lane.priority,
         greatest(
             (
-                SELECT rank FROM executions_execution
+                SELECT rank - 1 FROM executions_execution
                 WHERE state = 'pending' AND rank IS NOT NULL
                 ORDER BY rank LIMIT 1
             ),
             (
                 SELECT waiting.rank FROM executions_execution AS waiting
-                WHERE waiting.state = 'pending' AND waiting.rank IS NOT NULL
+                WHERE waiting.state = 'pending'  -- no more: see the index execution_of_tenant
                   AND waiting.tenant_id = lane.tenant_id AND waiting.priority >= lane.priority
-                ORDER BY waiting.rank DESC LIMIT 1
+                ORDER BY waiting.rank DESC NULLS LAST LIMIT 1
             ),
             0
         ) AS last

@@ -45,10 +45,10 @@ WITH expired AS MATERIALIZED (
 ), done AS MATERIALIZED (
     SELECT gone.* FROM gone JOIN logged ON logged.id = gone.id
 ), counted AS (
-    INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n)
+    INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n, fired)
     SELECT
         tenant_id, coalesce(user_id, legacy_user_id::text, ''), task_type, 'failed',
-        date_trunc('hour', scheduled_for, 'UTC'), count(*)
+        date_trunc('hour', scheduled_for, 'UTC'), count(*), count(*) FILTER (WHERE kind = 'scheduled' AND epoch IS NOT NULL)
     FROM done
     GROUP BY 1, 2, 3, 5
 ), noted AS (

@@ -16,14 +16,14 @@ from apps.executions.targets.http import HttpResponse
 from apps.executions.targets.registry import task
 
 GONE = 410
-MAX_RETRY_AFTER = 86_400.0
+MAX_RETRY_AFTER = 86_400.0  # a day; one typed too many zeros must not park an execution for months
 
 
 @task("http_request", params=HttpRequestParams, title="HTTP request", category="http", public=True)
 async def http_request(
     params: dict[str, Any], context: ExecutionContext, resources: Resources
 ) -> TargetResult:
-    """Send a request, signed when it goes to the tenant's endpoint or names a secret. 410 fails for good."""
+    """Send a request, signed when it goes to the tenant's endpoint or names a secret. 410 switches the job off."""
     url, secrets = _destination(params, resources)
     body, content_type = _body(params, context)
     headers: dict[str, str] = params["headers"]
@@ -107,18 +107,30 @@ def _judged(response: HttpResponse, expected: list[int] | None, result: dict[str
     if 300 <= status < 400:
         sentence += "; redirects are not followed"
     delay = retry_after(response.headers, datetime.now(UTC))
-    return TargetResult("failed", result, sentence, retry_after=delay, permanent=status == GONE)
+    # RFC 9110, 15.5.11: it is not there, will not be, and its owners want nobody to ask for it any more.
+    gone = status == GONE
+    return TargetResult("failed", result, sentence, retry_after=delay, permanent=gone, gone=gone)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait as the server asks (RFC 9110, 10.2.3: seconds or a date), at most a day; None if it does not."""
+    """Seconds to wait as the server asks (RFC 9110, 10.2.3: seconds or a date), at most a day; None if it does not.
+
+    Whatever the status: 429 and 503 say so, but others may. A date is counted from the answer's own `Date`, so that it
+    is reached by the server's clock, and from `now` where there is none.
+    """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:12]), MAX_RETRY_AFTER)
+    moment = _http_date(value)
+    if moment is None:
+        return None
+    since = _http_date(headers.get("date", "")) or now
+    return min(max(0.0, (moment - since).total_seconds()), MAX_RETRY_AFTER)
+
+
+def _http_date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max(0.0, (moment - now).total_seconds()), MAX_RETRY_AFTER)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

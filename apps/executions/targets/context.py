@@ -41,8 +41,8 @@ class TargetResult:
     """What became of one attempt.
 
     `result` is JSON-able. `error` is one line for a log, `detail` the long text (a traceback). `retry_after` is the
-    delay in seconds that the receiver asked for. `permanent` says that another attempt cannot help,
-    `timed_out` that it was ended for taking too long.
+    delay in seconds that the receiver asked for. `permanent` says that another attempt cannot help, `gone` that no
+    later run of the job can either, `timed_out` that it was ended for taking too long.
     """
 
     status: Literal["ok", "failed"]
@@ -52,6 +52,7 @@ class TargetResult:
     retry_after: float | None = None
     permanent: bool = False
     timed_out: bool = False
+    gone: bool = False
 
     @property
     def ok(self) -> bool:

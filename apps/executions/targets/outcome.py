@@ -7,6 +7,7 @@ That goes to `detail`, as `result` does, which only the tenant reads.
 from __future__ import annotations
 
 import json
+import re
 import traceback
 from typing import Any
 
@@ -21,6 +22,8 @@ MAX_RESULT = 96 * 1024  # characters of JSON: the kept 64 KiB of an answer, with
 MAX_DETAIL = 16 * 1024
 MAX_ERROR = 500
 MAX_DEPTH = 100  # of what is stored; whoever reads it back does so from the depth of their own stack
+_JSON = DjangoJSONEncoder(allow_nan=False, check_circular=False)  # a circle ends as too deep a nesting
+_UNCLEAN = re.compile(r"\\u(?:0000|d[89a-f])")  # NULs and surrogates, lone or not
 NO_NUL = "\N{REPLACEMENT CHARACTER}"  # Postgres stores no NUL, neither in text nor in jsonb
 
 
@@ -35,6 +38,7 @@ def from_value(value: Any) -> TargetResult:
         _text(value.detail, MAX_DETAIL),
         value.retry_after,
         value.permanent,
+        gone=value.gone,
     )
 
 
@@ -62,9 +66,11 @@ def from_error(error: BaseException) -> TargetResult:
 def storable(value: Any) -> Any:
     """The value as jsonb takes it. What JSON cannot say, or too much of it, becomes an object that says so."""
     try:
-        text = json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False)
+        text = _JSON.encode(value)
         if len(text) > MAX_RESULT:
             return {"truncated": _text(text, MAX_RESULT // 2)}
+        if not _UNCLEAN.search(text) and text.count("[") + text.count("{") <= MAX_DEPTH:
+            return json.loads(text)  # as most are
         # Escaped in the JSON, so that keys and nested strings are covered; lone surrogates are refused like NULs.
         return _clean(json.loads(text), MAX_DEPTH)
     except (TypeError, ValueError, RecursionError, OverflowError):

@@ -1,8 +1,8 @@
-"""Plain functions in processes that can be killed: one at a time in each, reused, recycled after a number of calls.
+"""Plain functions in processes that can be killed: a new one for each call, so that no call sees another's traces.
 
-Our own pool rather than a library's, because of what happens on a timeout. The function and everything it started are
-killed at once (SIGKILL to the process group); a function that ignores SIGTERM holds up nobody; a dead idle process
-breaks nothing. Replies are JSON: nothing that a process says is unpickled here.
+Our own rather than a library's, because of what happens on a timeout (docs/adr/0012). The function and everything it
+started are killed at once (SIGKILL), and the call is over when they are gone; a function that ignores SIGTERM holds up
+nobody. Replies are JSON: nothing that a task's process says is unpickled here. `process_template` is the other end.
 """
 
 from __future__ import annotations
@@ -10,87 +10,87 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import multiprocessing
-import os
 import pickle
-import signal
 import socket
-import struct
+import subprocess
+import sys
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from apps.executions.targets import process_child
 from apps.executions.targets.context import ExecutionContext, TargetFailed, TargetResult
+from apps.executions.targets.process_child import SIZE
 from apps.executions.targets.registry import TaskDefinition
 
 logger = logging.getLogger(__name__)
 MAX_REPLY = 4 * 1024 * 1024  # bytes; results are cut far below it on the other side
 START_SECONDS = 60.0
-JOIN_SECONDS = 5.0
+END_SECONDS = 5.0
+# As multiprocessing starts its processes: from any directory, with what can be imported here.
+_BOOT = (
+    "import sys; sys.path[:] = sys.argv[2:];"
+    "from apps.executions.targets.process_template import main; main(int(sys.argv[1]))"
+)
 
 
-class _Process:
-    """One process and our end of its pipe, read and written without blocking the loop."""
+class _Template:
+    """The process that the others are forked from, and our end of its socket."""
 
-    def __init__(
-        self, process: ForkServerProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.process, self.pid = process, process.pid or 0
-        self._reader, self._writer = reader, writer
-        self.calls = 0
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair()
+        self.control.setblocking(False)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, str(theirs.fileno()), *sys.path],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # ^C at a terminal is the worker's
+            )
 
-    @property
-    def usable(self) -> bool:
-        """The pipe ends with the process and may be the first to tell; the forkserver's word comes a moment later."""
-        ended = self._reader.at_eof() or self._writer.is_closing()
-        return not ended and self.process.is_alive()
+    async def ready(self) -> bool:
+        """False when it ended, or took a minute."""
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(START_SECONDS):
+                return bool(await asyncio.get_running_loop().sock_recv(self.control, 1))
+        return False
 
-    async def call(self, request: bytes) -> Any:
-        """Raises IncompleteReadError or ConnectionError when the process ended before it answered."""
-        self.calls += 1
-        self._writer.write(struct.pack("!i", len(request)) + request)  # multiprocessing's framing
-        await self._writer.drain()
-        return await self.answer()
-
-    async def answer(self) -> Any:
-        (size,) = struct.unpack("!i", await self._reader.readexactly(4))
-        if not 0 <= size <= MAX_REPLY:
-            raise ConnectionError("a reply out of bounds")
-        return json.loads(await self._reader.readexactly(size))
-
-    def kill(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self.process.kill()  # one that has not made its group yet
-        self._writer.close()
+    async def end(self) -> None:
+        """Let go of it and wait until it and all its keepers are gone."""
+        self.control.close()
+        try:
+            await asyncio.to_thread(self.process.wait, END_SECONDS)
+        except subprocess.TimeoutExpired:
+            logger.error("a task's process cannot be ended")
+            self.process.kill()
 
 
 class ProcessRunner:
-    """At most `max_workers` processes, each started when first needed or by `start()` for all of them."""
+    """At most `max_workers` calls at once. The template is started by `start` or by the first call."""
 
-    def __init__(self, *, max_workers: int = 2, max_tasks: int = 1000) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["apps.executions.targets.process_preload"])
-        self._max_workers, self._max_tasks = max_workers, max_tasks
-        self._slots = asyncio.Semaphore(max_workers)
-        self._idle: list[_Process] = []
-        self._live: dict[int, _Process] = {}
-        self._reaping: set[asyncio.Task[None]] = set()
-        self._guard: tuple[ForkServerProcess, Connection] | None = None
-        self._starting = asyncio.Lock()
+    def __init__(self, *, max_workers: int = 2) -> None:
+        self._places = asyncio.Semaphore(max_workers)
+        self._idle: list[socket.socket] = []  # our ends of the keepers'
+        self._calls: set[socket.socket] = set()
+        self._template: _Template | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
-    def pids(self) -> list[int]:
-        """Of the live processes, for tests and for status."""
-        return sorted(self._live)
+    def pid(self) -> int | None:
+        """Of the template, whose descendants are all that there is."""
+        return None if self._template is None else self._template.process.pid
 
     async def start(self) -> None:
-        """Start every process now, so that the first executions do not wait for them. Ended by `close`."""
-        while len(self._live) < self._max_workers and not self._closed:
-            await self._grow()
+        """Load Django and the tasks now, so that the first call does not wait for it. Ended by `close`.
+
+        Raises TargetFailed when that is not possible.
+        """
+        while not self._closed and (self._template is None or _ended(self._template.control)):
+            if self._starting is None:
+                self._starting = asyncio.create_task(self._start())
+                self._starting.add_done_callback(self._started)
+            await asyncio.shield(self._starting)  # when one caller gives up, the others still wait for it
+        if self._closed:
+            raise TargetFailed("the worker is shutting down")
 
     async def run(
         self,
@@ -99,100 +99,127 @@ class ProcessRunner:
         context: ExecutionContext,
         timeout: float,  # noqa: ASYNC109 - passing it kills, which no caller could do
     ) -> TargetResult:
-        """Call the function; the time begins when a process is free for it. Raises TimeoutError after killing it.
+        """Call the function; the time begins when there is a place for it. Raises TimeoutError after killing it.
 
-        Cancelling kills it as well. Raises TargetFailed when the process ended without an answer.
+        Cancelling kills it as well. Raises TargetFailed when the process ended without an answer. Whichever it is,
+        everything that the call started is gone.
         """
         request = pickle.dumps((definition.path, params, context))
-        async with self._slots:
-            process = await self._take()
-            finished = False
+        async with self._places:
+            await self.start()
+            keeper, call = self._hand_out()
+            self._calls.add(call)
             try:
                 async with asyncio.timeout(timeout):
-                    reply = await process.call(request)
-                finished = True
-            except (asyncio.IncompleteReadError, ConnectionError) as error:
-                raise TargetFailed("the task's process ended before the task did") from error
+                    reply = await _exchange(call, SIZE.pack(len(request)) + request)
             finally:
-                spent = process.calls >= self._max_tasks or len(self._live) > self._max_workers
-                if finished and not spent and not self._closed:
-                    self._idle.append(process)
+                clean = await _let_go(call)
+                self._calls.discard(call)
+                call.close()
+                if clean and not self._closed:
+                    self._idle.append(keeper)
                 else:
-                    self._discard(process)
-        return TargetResult(**reply)
+                    keeper.close()
+        if not reply:
+            raise TargetFailed("the task's process ended before the task did")
+        return TargetResult(**json.loads(reply))
 
     async def close(self) -> None:
         """Kill every process, whatever it is doing, and wait until it is gone."""
         self._closed = True
-        async with self._starting:
-            for process in list(self._live.values()):
-                self._discard(process)
+        for call in self._calls:
+            _shut(call)
+        for keeper in self._idle:
+            keeper.close()
         self._idle.clear()
-        while self._reaping:
-            await asyncio.gather(*self._reaping)
-        if self._guard is not None:
-            guard, pipe = self._guard
-            self._guard = None
-            pipe.close()
-            await asyncio.to_thread(guard.join, JOIN_SECONDS)
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        if self._template is not None:
+            await self._template.end()
+            self._template = None
 
-    async def _take(self) -> _Process:
-        while not self._closed:
+    def _hand_out(self) -> tuple[socket.socket, socket.socket]:
+        """A keeper with a new call, and our end of that."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
             while self._idle:
-                process = self._idle.pop()
-                if process.usable:
-                    return process
-                self._discard(process)
-            # Shielded: when a caller gives up half-way, the process ends up among the idle, not among the forgotten.
-            await asyncio.shield(asyncio.ensure_future(self._grow()))
-        raise TargetFailed("the worker is shutting down")
+                keeper = self._idle.pop()
+                if not _ended(keeper) and _give(keeper, theirs):
+                    return keeper, ours
+                keeper.close()
+            keeper, its = socket.socketpair()
+            keeper.setblocking(False)
+            with its:
+                # When either is refused, the sockets are closed here, and the call ends without an answer.
+                _give(keeper, theirs) and self._template and _give(self._template.control, its)
+            return keeper, ours
 
-    async def _grow(self) -> None:
-        async with self._starting:
-            if self._closed:
-                return
-            if self._guard is None:
-                self._guard = await asyncio.to_thread(self._launch, process_child.guard)
-            launched, pipe = await asyncio.to_thread(self._launch, process_child.serve)
-            ours = socket.socket(fileno=os.dup(pipe.fileno()))
-            pipe.close()
-            process = _Process(launched, *await asyncio.open_unix_connection(sock=ours))
-            self._live[process.pid] = process
-            self._tell_guard(process.pid)
-            try:
-                async with asyncio.timeout(START_SECONDS):
-                    await process.answer()
-            except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
-                self._discard(process)
-                raise TargetFailed("no process could be started for the task") from error
-            self._idle.append(process)
+    async def _start(self) -> None:
+        if self._template is not None:
+            logger.warning("the template of the task processes is gone; another is started")
+            await self._template.end()
+            self._template = None
+        template = _Template()
+        try:
+            if not await template.ready():
+                raise TargetFailed("no process could be started for the task")
+            self._template = template  # not before: no call's time runs while this loads
+        finally:
+            if self._template is not template:
+                await template.end()
 
-    def _launch(self, main: Any) -> tuple[ForkServerProcess, Connection]:
-        ours, theirs = self._context.Pipe(duplex=True)
-        process = self._context.Process(target=main, args=(theirs,), daemon=True)
-        process.start()
-        theirs.close()
-        return process, ours
+    def _started(self, starting: asyncio.Task[None]) -> None:
+        self._starting = None
+        if not starting.cancelled():
+            starting.exception()  # every caller may have given up
 
-    def _tell_guard(self, pid: int) -> None:
-        if self._guard is not None:
-            try:
-                self._guard[1].send_bytes(str(pid).encode())
-            except OSError:
-                logger.error(
-                    "the guard of the task processes is gone; they end with the worker only if it is closed"
-                )
 
-    def _discard(self, process: _Process) -> None:
-        if self._live.pop(process.pid, None) is None:
-            return
-        process.kill()
-        reaping = asyncio.ensure_future(self._reap(process))
-        self._reaping.add(reaping)
-        reaping.add_done_callback(self._reaping.discard)
+async def _exchange(call: socket.socket, request: bytes) -> bytes:
+    """What the other side says until it is gone, empty when that is nothing, or too much."""
+    loop, reply = asyncio.get_running_loop(), bytearray()
+    with suppress(ConnectionError):
+        await loop.sock_sendall(call, request)
+        while chunk := await loop.sock_recv(call, 64 * 1024):
+            reply += chunk
+            if len(reply) > MAX_REPLY:
+                return b""
+        return bytes(reply)
+    return b""
 
-    async def _reap(self, process: _Process) -> None:
-        await asyncio.to_thread(process.process.join, JOIN_SECONDS)
-        self._tell_guard(-process.pid)
-        if not process.process.is_alive():
-            process.process.close()
+
+async def _let_go(call: socket.socket) -> bool:
+    """Whether everything of the call was gone within the time that killing takes."""
+    _shut(call)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            with suppress(ConnectionError):  # what it was sent was never read
+                while await asyncio.get_running_loop().sock_recv(call, 64 * 1024):
+                    pass
+            return True
+    logger.error("a task's process cannot be ended; its place is given up")
+    return False
+
+
+def _shut(call: socket.socket) -> None:
+    with suppress(OSError):
+        call.shutdown(socket.SHUT_WR)
+
+
+def _give(control: socket.socket, given: socket.socket) -> bool:
+    try:
+        socket.send_fds(control, [b"s"], [given.fileno()])
+    except OSError:
+        return False
+    return True
+
+
+def _ended(control: socket.socket) -> bool:
+    """Whether the process at the other side of the socket is gone; it says nothing once it is ready."""
+    try:
+        return control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from apps.executions.targets import outcome, registry
 from apps.executions.targets.context import ExecutionContext, Resources, TargetResult
+from apps.executions.targets.limit import TimeIsUp, within
 from apps.executions.targets.processes import ProcessRunner
 
 
@@ -27,16 +27,12 @@ async def run_target(
         definition = registry.get(name)
         valid = registry.validate_params(name, params)
         if not definition.is_async:
-            return await processes.run(definition, valid, context, timeout)
-        async with asyncio.timeout(timeout) as deadline:
             try:
-                value = await definition.function(valid, context, resources)
-            except TimeoutError as error:
-                if deadline.expired():
-                    raise
-                return outcome.from_error(error)  # the target's own, of something it waited for
-        return outcome.from_value(value)
-    except TimeoutError:
+                return await processes.run(definition, valid, context, timeout)
+            except TimeoutError:
+                raise TimeIsUp from None
+        return outcome.from_value(await within(timeout, definition.function(valid, context, resources)))
+    except TimeIsUp:
         return TargetResult("failed", error=f"timed out after {timeout:g} s", timed_out=True)
     except Exception as error:  # whatever a target raises is its failure, not the worker's
         return outcome.from_error(error)

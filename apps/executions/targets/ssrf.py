@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
@@ -96,16 +97,10 @@ class AddressPolicy:
     @classmethod
     def from_settings(cls) -> AddressPolicy:
         """Reads EGRESS_ALLOWED_NETWORKS, EGRESS_REFUSED_NETWORKS (CIDR strings) and EGRESS_ALLOWED_PORTS."""
-        return cls(
-            allowed_networks=tuple(
-                ip_network(cidr) for cidr in getattr(settings, "EGRESS_ALLOWED_NETWORKS", ())
-            ),
-            refused_networks=tuple(
-                ip_network(cidr) for cidr in getattr(settings, "EGRESS_REFUSED_NETWORKS", ())
-            ),
-            allowed_ports=frozenset(
-                int(port) for port in getattr(settings, "EGRESS_ALLOWED_PORTS", None) or DEFAULT_PORTS
-            ),
+        return _policy(
+            tuple(getattr(settings, "EGRESS_ALLOWED_NETWORKS", ())),
+            tuple(getattr(settings, "EGRESS_REFUSED_NETWORKS", ())),
+            tuple(getattr(settings, "EGRESS_ALLOWED_PORTS", None) or DEFAULT_PORTS),
         )
 
     def permits(self, address: str, port: int) -> bool:
@@ -142,6 +137,9 @@ class AddressPolicy:
         """
         if len(text) > MAX_URL_LENGTH:
             raise EgressRefusedError(f"the URL is longer than {MAX_URL_LENGTH} characters")
+        return _checked_url(self, text)
+
+    def _checked(self, text: str) -> URL:
         if re.search(r"[\x00-\x20\x7f\\]", text):
             raise EgressRefusedError("the URL holds a blank, a control character or a backslash")
         try:
@@ -175,3 +173,16 @@ class AddressPolicy:
             raise EgressRefusedError(
                 f"port {port} may not be called; allowed are {sorted(self.allowed_ports)}"
             )
+
+
+# Both are pure, and a job asks for the same URL each time. Refusals are not remembered: they are rare, and cost a look.
+@lru_cache(maxsize=8)
+def _policy(allowed: tuple[str, ...], refused: tuple[str, ...], ports: tuple[int, ...]) -> AddressPolicy:
+    return AddressPolicy(
+        tuple(map(ip_network, allowed)), tuple(map(ip_network, refused)), frozenset(map(int, ports))
+    )
+
+
+@lru_cache(maxsize=4096)
+def _checked_url(policy: AddressPolicy, text: str) -> URL:
+    return policy._checked(text)

@@ -16,11 +16,12 @@ from apps.executions.selectors import execution_of
 from apps.jobs.api.body import refused
 from apps.jobs.models import Job
 from apps.jobs.payloads import job_payloads
+from apps.jobs.quotas import QuotaExceeded
 from apps.jobs.retries import NO_EXECUTION, NOT_YOUR_EXECUTION
 from apps.jobs.selectors import job_of
 from apps.jobs.specs import JobNotFound, JobRefused, VersionConflict
 from apps.tenants.api.access import member_of
-from apps.tenants.api.errors import InvalidFields, PreconditionFailed
+from apps.tenants.api.errors import InvalidFields, OverQuota, PreconditionFailed
 from apps.tenants.api.views import TenantView
 from apps.tenants.authentication import Member
 
@@ -36,6 +37,8 @@ class JobAccessView(TenantView):
                 exc = NotFound("There is no such job.")
             case VersionConflict():
                 exc = PreconditionFailed()
+            case QuotaExceeded():
+                exc = OverQuota(exc.detail, wait=exc.retry_after)
         return super().handle_exception(exc)
 
 
@@ -46,7 +49,7 @@ class JobAccess(ViewSetMixin, JobAccessView):
 def visible_job(request: Request, job_id: str, *, with_deleted: bool = False) -> Any:
     """The job that a path names, if the member may see it. Raises NotFound (404), PermissionDenied (403)."""
     member = member_of(request)
-    user_id, number = own_only(member), _number(job_id)
+    user_id, number = own_only(member), id_of(job_id)
     job: Any = number and job_of(member.tenant, number, user_id=user_id, with_deleted=with_deleted)
     if not job:
         raise NotFound("There is no such job.")
@@ -58,7 +61,7 @@ def visible_job(request: Request, job_id: str, *, with_deleted: bool = False) ->
 def visible_execution(request: Request, execution_id: str) -> Execution | ExecutionLog:
     """The execution that a path names, live or finished, if the member may see it. Raises as `visible_job`."""
     member = member_of(request)
-    user_id, number = own_only(member), _number(execution_id)
+    user_id, number = own_only(member), id_of(execution_id)
     row = number and execution_of(tenant_id=member.tenant.pk, execution_id=number, user_id=user_id)
     if not row:
         raise NotFound(NO_EXECUTION)
@@ -72,7 +75,7 @@ def own_only(member: Member) -> str | None:
     return None if member.sees_tenant else member.user_id
 
 
-def _number(text: str) -> int:
+def id_of(text: str) -> int:
     """The id that a path's part is, or 0, which nothing has."""
     is_id = text.isascii() and text.isdigit() and len(text) <= 19
     return int(text) if is_id and int(text) < 2**63 else 0
@@ -85,7 +88,7 @@ def expected_version(request: Request) -> int | None:
         return None
     text = header.removeprefix("W/").strip('"')
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise InvalidFields({"If-Match": 'Send the ETag of the job as you read it, such as "3".'})
+        raise InvalidFields({"If-Match": 'Send the ETag of the object as you read it, such as "3".'})
     return int(text)
 
 

@@ -24,6 +24,8 @@ from apps.jobs.api.schema import (
     ReasonShape,
     TriggeredShape,
 )
+from apps.jobs.calendars.selectors import blackouts_for, refuse_foreign_calendar
+from apps.jobs.fields import complaints_of_calendar
 from apps.jobs.payloads import next_runs_payload, trigger_payload
 from apps.jobs.recurrence.errors import ScheduleError
 from apps.jobs.recurrence.wording import describe
@@ -105,12 +107,19 @@ class JobActions(JobAccess):
     )
     @action(detail=True, url_path="next-runs", url_name="next-runs")
     def next_runs(self, request: Request, job_id: str) -> Response:
-        """The times to come by the job's schedule (also while it is paused), with clock changes marked."""
+        """The times to come by the job's schedule (also while it is paused); clock changes and blackouts are marked."""
         job = visible_job(request, job_id)
         count = integer_param(request, "count", DEFAULT_COUNT, 1, MAX_COUNT)
         try:
             rule = rule_of(job)
-            runs = next_runs_payload(rule, job.timezone, database_now(), count)
+            runs = next_runs_payload(
+                rule,
+                job.timezone,
+                database_now(),
+                count,
+                blackouts=blackouts_for(member_of(request).tenant, job.calendar_id),
+                job=job,
+            )
         except ValueError as error:
             raise Conflict(f"The job's schedule is broken: {error}") from error
         return Response(
@@ -133,13 +142,17 @@ class JobActions(JobAccess):
         count = body.pop("count", DEFAULT_COUNT)
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
             raise InvalidFields({"count": f"Use a whole number from 1 to {MAX_COUNT}."})
-        fields = flat_fields(body, plain=frozenset({"timezone"}))
+        fields = flat_fields(body, plain=frozenset({"timezone", "calendar"}))
         if "policies" in body:
             raise InvalidFields({"policies": "A preview is of a schedule alone."})
-        spec, now = changed(BLANK, fields), database_now()
-        least = plan_of(member_of(request).tenant).min_interval_seconds
+        spec, now, tenant = changed(BLANK, fields), database_now(), member_of(request).tenant
+        least = plan_of(tenant).min_interval_seconds
+        for name, sentence in complaints_of_calendar(spec.calendar_id):
+            raise JobRefused({name: sentence})
+        refuse_foreign_calendar(tenant, spec.calendar_id)
         try:
             rule = trigger_rule(spec.trigger, now=now, least=least)
+            blackouts = blackouts_for(tenant, spec.calendar_id)
         except ScheduleError as error:
             raise JobRefused({error.field: error.sentence}) from error
         stored = replace(spec.trigger, **trigger_columns(spec.trigger, rule))
@@ -148,6 +161,6 @@ class JobActions(JobAccess):
                 "trigger": trigger_payload(stored),
                 "frequency": describe(rule),
                 "timezone": stored.timezone,
-                "next_runs": next_runs_payload(rule, stored.timezone, now, count),
+                "next_runs": next_runs_payload(rule, stored.timezone, now, count, blackouts=blackouts),
             }
         )

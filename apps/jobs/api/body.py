@@ -20,10 +20,11 @@ _OF_TRIGGER = {
     ("type" if name == "trigger_type" else name): name for name in TRIGGER_FIELDS if name != "timezone"
 }
 _OF_POLICIES = dict.fromkeys(POLICIES)
-_PLAIN = frozenset(OWN_FIELDS) - frozenset(POLICIES) - {"legacy_user_id"} | {"timezone"}
+_PLAIN = frozenset(OWN_FIELDS) - {*POLICIES, "legacy_user_id", "calendar_id"} | {"timezone", "calendar"}
 _PATHS = {flat: f"trigger.{name}" for name, flat in _OF_TRIGGER.items()} | {
     name: f"policies.{name}" for name in POLICIES
 }
+_PATHS["calendar_id"] = "calendar"
 
 
 def reason_of(request: Request) -> Any:
@@ -37,9 +38,17 @@ def flat_fields(body: Mapping[str, Any], *, plain: frozenset[str] = _PLAIN) -> d
     fields = {key: value for key, value in body.items() if key in plain}
     if isinstance(fields.get("user_id"), int) and not isinstance(fields["user_id"], bool):
         fields["user_id"] = str(fields["user_id"])  # as clients of older systems send it
+    if "calendar" in fields:
+        fields["calendar_id"] = _calendar_id(fields.pop("calendar"))
     fields |= dict(_spread(body, "trigger", _OF_TRIGGER))
     fields |= dict(_spread(body, "policies", {name: name for name in _OF_POLICIES}))
     return fields
+
+
+def _calendar_id(given: Any) -> Any:
+    """Ids go in and out as text; whether it is one of the tenant's is for the service to say."""
+    text = given if isinstance(given, str) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else given
 
 
 def _spread(body: Mapping[str, Any], key: str, names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:

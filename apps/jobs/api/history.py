@@ -24,6 +24,7 @@ from apps.jobs.api.history_schema import (
 )
 from apps.jobs.api.instants import instant_of, range_of
 from apps.jobs.api.schema import JOB_ID
+from apps.jobs.backfill import MAX_SPAN as BACKFILL_SPAN
 from apps.jobs.backfill import Backfill, job_backfill
 from apps.jobs.why import MAX_ENTRIES, MAX_SPAN, why_at, why_between
 from apps.jobs.why_payload import why_payload
@@ -44,8 +45,11 @@ class JobHistory(JobAccess):
     )
     @action(detail=True)
     def why(self, request: Request, job_id: str) -> Response:
-        """What became of a nominal time of the job, or of all those of a range: outcome or skip, reason, epoch."""
-        job, tenant = visible_job(request, job_id), member_of(request).tenant
+        """What became of a nominal time of the job, or of all those of a range: outcome or skip, reason, epoch.
+
+        A deleted job answers as well.
+        """
+        job, tenant = visible_job(request, job_id, with_deleted=True), member_of(request).tenant
         given = {name: request.query_params.get(name) for name in ("at", "from", "to")}
         limit = integer_param(request, "limit", MAX_ENTRIES, 1, MAX_ENTRIES)
         if given["at"]:
@@ -81,7 +85,7 @@ class JobHistory(JobAccess):
         """
         job, member = visible_job(request, job_id), member_of(request)
         body = only(json_object(request), _BACKFILL_FIELDS)
-        start, until = range_of(body.get("from"), body.get("to"), MAX_SPAN)
+        start, until = range_of(body.get("from"), body.get("to"), BACKFILL_SPAN)
         dry_run, pace = body.get("dry_run", False), body.get("pace_seconds", 1)
         if not isinstance(dry_run, bool):
             raise InvalidFields({"dry_run": "Use true or false."})

@@ -11,12 +11,14 @@ from rest_framework import serializers
 from apps.executions.states import Kind
 from apps.jobs.backfill import MAX_PACE
 from apps.jobs.standing import Fate
-from apps.jobs.why import MAX_ENTRIES
+from apps.jobs.why import MAX_ENTRIES, MAX_SPAN
 from apps.tenants.api.schema import Shape
 
 AT = OpenApiParameter("at", OpenApiTypes.DATETIME, description="One instant; not together with a range.")
 FROM = OpenApiParameter("from", OpenApiTypes.DATETIME, description="The first instant of a range.")
-TO = OpenApiParameter("to", OpenApiTypes.DATETIME, description="Its last; at most 31 days later.")
+TO = OpenApiParameter(
+    "to", OpenApiTypes.DATETIME, description=f"Its last; at most {MAX_SPAN.days} days later."
+)
 ENTRIES = OpenApiParameter(
     "limit", OpenApiTypes.INT, description=f"Entries of a page: 1 to {MAX_ENTRIES:,}, which is the default."
 )

@@ -21,17 +21,41 @@ class TriggerShape(Shape):
     run_date = serializers.DateTimeField(required=False, allow_null=True)
     dst_gap = serializers.ChoiceField(choices=DstGap.values, required=False)
     dst_overlap = serializers.ChoiceField(choices=DstOverlap.values, required=False)
+    starts_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="The schedule names no time before it."
+    )
+    ends_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Nor after it.")
 
 
 class PoliciesShape(Shape):
     misfire = serializers.ChoiceField(choices=Misfire.values, required=False)
     misfire_grace_seconds = serializers.IntegerField(required=False)
+    misfire_max_runs = serializers.IntegerField(
+        required=False, help_text="1 to 1,000: of fire_all, so many late times run at most, the latest."
+    )
+    misfire_pace_seconds = serializers.IntegerField(
+        required=False, help_text="0 to 3,600: of fire_all, so far apart."
+    )
     overlap = serializers.ChoiceField(choices=Overlap.values, required=False)
+    max_concurrency = serializers.IntegerField(
+        required=False, allow_null=True, help_text="Runs of the job at once, 1 to 1,000; null for no limit."
+    )
+    jitter_seconds = serializers.IntegerField(
+        required=False,
+        help_text="0 to 86,400: each time starts up to so much later, the job always at the same.",
+    )
     timeout_seconds = serializers.IntegerField(required=False)
     max_attempts = serializers.IntegerField(required=False)
     retry_delay_seconds = serializers.IntegerField(required=False)
     retry_max_delay_seconds = serializers.IntegerField(required=False)
     priority = serializers.IntegerField(required=False)
+    cool_off_after = serializers.IntegerField(
+        required=False,
+        help_text="Failures in a row, 0 to 1,000, after which it cools off; 0: never.",
+    )
+    cool_off_seconds = serializers.IntegerField(
+        required=False, help_text="How long at first, 1 to 86,400; doubled up to a day."
+    )
 
 
 class JobBodyShape(Shape):
@@ -42,6 +66,9 @@ class JobBodyShape(Shape):
     timezone = serializers.CharField(required=False, help_text="An IANA name; UTC where it is left out.")
     target = serializers.CharField(required=False, help_text="A registered task; http_request by default.")
     payload = serializers.DictField(required=False, help_text="The task's parameters.")
+    calendar = serializers.CharField(
+        required=False, allow_null=True, help_text="The id of a calendar in whose blackouts it does not run."
+    )
     policies = PoliciesShape(required=False)
     user_id = serializers.CharField(
         required=False, allow_null=True, help_text="Admins may name another user."
@@ -73,6 +100,7 @@ class JobShape(Shape):
     target = serializers.CharField()
     trigger = TriggerShape()
     timezone = serializers.CharField()
+    calendar = serializers.CharField(allow_null=True)
     policies = PoliciesShape()
     payload = serializers.DictField(allow_null=True)
     payload_error = serializers.CharField(
@@ -110,10 +138,14 @@ class TriggeredShape(Shape):
 
 
 class UpcomingRunShape(Shape):
-    run_time = serializers.DateTimeField()
+    run_time = serializers.DateTimeField(help_text="The nominal time: `scheduled_for` of its run.")
+    run_at = serializers.DateTimeField(help_text="The same with the job's jitter.")
     local_time = serializers.DateTimeField(help_text="The same instant on the wall clock of the job's zone.")
     transition = serializers.ChoiceField(choices=["gap", "overlap"], allow_null=True)
     note = serializers.CharField()
+    blackout = serializers.CharField(
+        allow_null=True, help_text="Why a calendar keeps this time from running; null where none does."
+    )
 
 
 class NextRunsShape(Shape):
@@ -127,6 +159,7 @@ class NextRunsShape(Shape):
 class PreviewBodyShape(Shape):
     trigger = TriggerShape()
     timezone = serializers.CharField(required=False)
+    calendar = serializers.CharField(required=False, allow_null=True)
     count = serializers.IntegerField(required=False, min_value=1, max_value=100)
 
 

@@ -4,7 +4,7 @@ Pure code: no model, no database, no clock. `now` is always a parameter and ever
 in UTC; local time exists only inside this package and in what it shows. Storing rules, deciding what to do
 with a missed tick and firing anything live elsewhere and never move in here.
 
-- `rules`       the four kinds of rule, hashable so that they can key a memo
+- `rules`       the four kinds of rule and windows around them, hashable so that they can key a memo
 - `expression`  cron text to a canonical form and its calendar
 - `zones`       zone names, and which instants a wall clock reading names
 - `times`       `next_after`, `occurrences`, `ticks_between`

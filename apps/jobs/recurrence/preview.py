@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from apps.jobs.recurrence.expression import calendar
-from apps.jobs.recurrence.rules import CronRule, Rule
+from apps.jobs.recurrence.rules import CronRule, Rule, bare
 from apps.jobs.recurrence.times import occurrences
 from apps.jobs.recurrence.wording import describe
 from apps.jobs.recurrence.zones import repeated_for, zone
@@ -33,8 +33,9 @@ class UpcomingRun:
 
 def preview(rule: Rule, now: datetime, count: int, *, timezone: str = "UTC") -> list[UpcomingRun]:
     """The next `count` ticks after `now`; `timezone` shows the rules that have none of their own."""
-    shown_in = rule.timezone if isinstance(rule, CronRule) else timezone
-    return [_upcoming(rule, tick, shown_in) for tick in occurrences(rule, after=now, limit=count)]
+    named = bare(rule)
+    shown_in = named.timezone if isinstance(named, CronRule) else timezone
+    return [_upcoming(named, tick, shown_in) for tick in occurrences(rule, after=now, limit=count)]
 
 
 def _upcoming(rule: Rule, tick: datetime, shown_in: str) -> UpcomingRun:

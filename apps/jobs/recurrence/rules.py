@@ -1,4 +1,6 @@
-"""The four kinds of rule. Frozen and hashable: equal rules share one memo entry, whoever owns them."""
+"""The four kinds of rule, and a window around any of them. Frozen and hashable: equal rules share one memo entry,
+whoever owns them.
+"""
 
 from __future__ import annotations
 
@@ -61,4 +63,34 @@ class ManualRule:
     """Never by the clock; only when somebody asks."""
 
 
-Rule = CronRule | IntervalRule | DateRule | ManualRule
+BareRule = CronRule | IntervalRule | DateRule | ManualRule
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The times of `rule` from `start` to `end`, both included; None is no bound, and one of them is given."""
+
+    rule: BareRule
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None:
+            object.__setattr__(self, "start", as_utc(self.start))
+        if self.end is not None:
+            object.__setattr__(self, "end", as_utc(self.end))
+
+
+Rule = BareRule | Within
+
+
+def bare(rule: Rule) -> BareRule:
+    """The rule without its window."""
+    return rule.rule if isinstance(rule, Within) else rule
+
+
+def within(rule: BareRule, start: datetime | None, end: datetime | None) -> Rule:
+    """The rule with that window, if it is one. Triggers without times have no window either."""
+    if isinstance(rule, ManualRule) or (start is None and end is None):
+        return rule
+    return Within(rule, start, end)

@@ -16,10 +16,20 @@ from itertools import count, islice
 from zoneinfo import ZoneInfo
 
 from apps.jobs.recurrence.expression import calendar
-from apps.jobs.recurrence.rules import CronRule, DateRule, DstGap, DstOverlap, IntervalRule, Rule, as_utc
+from apps.jobs.recurrence.rules import (
+    CronRule,
+    DateRule,
+    DstGap,
+    DstOverlap,
+    IntervalRule,
+    Rule,
+    Within,
+    as_utc,
+)
 from apps.jobs.recurrence.zones import read, repeated_for, zone
 
 DEFAULT_LIMIT = 10_000
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,9 @@ def ticks_between(
     `limit` ticks a call.
     """
     after, until = as_utc(after), as_utc(until)
+    if isinstance(rule, Within):
+        after, until = _from(rule, after), min(until, rule.end or until)
+        return ticks_between(rule.rule, after=after, until=until, limit=limit, tail=tail)
     if isinstance(rule, IntervalRule):
         return _interval_between(rule, after, until, tail)
     return _walk(rule, after, until, limit, tail)
@@ -84,6 +97,14 @@ def _ticks(rule: Rule, after: datetime) -> Iterator[datetime]:
                 yield tick
         case DateRule() if rule.at > after:
             yield rule.at
+        case Within():
+            ticks = _ticks(rule.rule, _from(rule, after))
+            yield from ticks if rule.end is None else _upto(ticks, rule.end)
+
+
+def _from(rule: Within, after: datetime) -> datetime:
+    """After which instant the rule itself is searched: its start is a time within the window."""
+    return after if rule.start is None or rule.start <= after else rule.start - _INSTANT
 
 
 @lru_cache(maxsize=16_384)

@@ -11,12 +11,14 @@ from itertools import islice, pairwise
 from apps.jobs.recurrence.errors import ScheduleError
 from apps.jobs.recurrence.expression import calendar, canonical
 from apps.jobs.recurrence.rules import (
+    BareRule,
     CronRule,
     DateRule,
     IntervalRule,
     ManualRule,
     Rule,
     as_utc,
+    within,
 )
 from apps.jobs.recurrence.times import next_after
 from apps.jobs.recurrence.wording import duration, plain_time
@@ -42,18 +44,23 @@ def validate(
     run_date: object = None,
     dst_gap: object = "next_valid",
     dst_overlap: object = "first",
+    starts_at: object = None,
+    ends_at: object = None,
     min_interval_seconds: int = 0,
     allow_past: bool = False,
 ) -> Rule:
     """The rule that these fields describe; fields of other triggers are not looked at.
 
+    With `starts_at` or `ends_at` it names no time before or after them, and at least one that is still to come.
+
     `now` is an aware instant: it anchors an interval without an anchor and a date has to be later, unless
     `allow_past` (an edit of a job whose date has come). `min_interval_seconds` is the plan's; 0 for no limit.
     Times are aware datetimes or ISO 8601 text with an offset. Raises ScheduleError naming the field.
     """
+    rule: BareRule
     match trigger_type:
         case "cron":
-            return validate_cron(
+            rule = validate_cron(
                 cron_expression,
                 timezone,
                 now=now,
@@ -62,12 +69,30 @@ def validate(
                 min_interval_seconds=min_interval_seconds,
             )
         case "interval":
-            return _interval(interval_seconds, anchor_at, now, min_interval_seconds)
+            # One without an anchor begins with its window, so that the window's start is a time of it.
+            anchor = starts_at if anchor_at in (None, "") else anchor_at
+            rule = _interval(interval_seconds, anchor, now, min_interval_seconds)
         case "date":
-            return _date(run_date, now, allow_past=allow_past)
+            rule = _date(run_date, now, allow_past=allow_past)
         case "manual":
             return ManualRule()
-    raise ScheduleError("trigger_type", "The trigger is one of cron, interval, date or manual.")
+        case _:
+            raise ScheduleError("trigger_type", "The trigger is one of cron, interval, date or manual.")
+    return _windowed(rule, starts_at, ends_at, now, allow_past=allow_past)
+
+
+def _windowed(rule: BareRule, starts_at: object, ends_at: object, now: datetime, *, allow_past: bool) -> Rule:
+    start = None if starts_at in (None, "") else _instant("starts_at", starts_at)
+    end = None if ends_at in (None, "") else _instant("ends_at", ends_at)
+    if start is not None and end is not None and end <= start:
+        raise ScheduleError("ends_at", f"It has to end after it starts, at {plain_time(start)}.")
+    whole = within(rule, start, end)
+    if whole is not rule and not allow_past and next_after(whole, now) is None:
+        field = "starts_at" if end is None else "ends_at"
+        if end is not None and end <= now:
+            raise ScheduleError(field, f"{plain_time(end)} has passed: it is {plain_time(as_utc(now))}.")
+        raise ScheduleError(field, "It would never run: the schedule has no time to come in that window.")
+    return whole
 
 
 def validate_cron(

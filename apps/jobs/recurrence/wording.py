@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, Rule
+from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, Rule, Within
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SHORT_DAYS = {name[:3].upper(): number for number, name in enumerate(_DAYS[:7])}
@@ -24,6 +24,10 @@ def describe(rule: Rule) -> str:
             return f"Every {duration(rule.seconds)}"
         case DateRule():
             return f"Once, on {plain_time(rule.at)}"
+        case Within():
+            ends = ((" from ", rule.start), (" until ", rule.end))
+            window = "".join(word + plain_time(end) for word, end in ends if end is not None)
+            return f"{describe(rule.rule)},{window}"
         case _:
             return "Only when triggered"
 

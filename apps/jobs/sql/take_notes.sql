@@ -2,4 +2,4 @@
 -- statistics would scan the table.
 DELETE FROM executions_outcomenote
 WHERE id = ANY (ARRAY(SELECT id FROM executions_outcomenote ORDER BY id LIMIT %(batch)s))
-RETURNING id, job_id, status, error_message, finished_at, successes, failures, trailing_failures
+RETURNING id, job_id, status, error_message, finished_at, successes, failures, trailing_failures, gone_version

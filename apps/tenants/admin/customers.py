@@ -26,9 +26,10 @@ class DomainInline(TabularInline):
         return False
 
 
-@admin.register(Tenant)
 class TenantAdmin(OperatorsAdmin):
-    """Made by `create_tenant`, which makes the schema too; never deleted here."""
+    """Made by `create_tenant`, which makes the schema too; never deleted here. `operations` registers it, and adds what
+    the tenant uses of its plan.
+    """
 
     list_display = ("schema_name", "name", "plan", "domain", "standing", "created_at")
     list_filter = ("status", "plan")
@@ -36,8 +37,8 @@ class TenantAdmin(OperatorsAdmin):
     ordering = ("schema_name",)
     search_numbers = ("id",)
     search_texts = ("schema_name", "name", "domains__domain")
-    fields = ("schema_name", "name", "plan", "status", "created_at")
-    readonly_fields = ("schema_name", "status", "created_at")
+    fields: tuple[str, ...] = ("schema_name", "name", "plan", "status", "created_at")
+    readonly_fields: tuple[str, ...] = ("schema_name", "status", "created_at")
     inlines = (DomainInline,)
     actions = ("suspend", "resume")
 
@@ -110,13 +111,22 @@ class PlanAdmin(OperatorsAdmin):
         "max_timeout_seconds",
         "retention_days",
         "requests_per_minute",
+        "max_concurrency",
+        "executions_per_minute",
+        "executions_per_day",
         "tasks",
     )
     ordering = ("name",)
     search_texts = ("name",)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        help_texts = {"allowed_tasks": "Names, separated by commas; * for all; empty for the public ones."}
+        help_texts = {
+            "requests_per_minute": "Of each key and each account; 0: no limit.",
+            "max_concurrency": "Executions of a tenant that run at once; 0: no limit.",
+            "executions_per_minute": "Executions made for a tenant, by its schedules and on request; 0: no limit.",
+            "executions_per_day": "The same in a day of UTC; 0: no limit.",
+            "allowed_tasks": "Names, separated by commas; * for all; empty for the public ones.",
+        }
         return super().get_form(request, obj, change, help_texts=help_texts, **kwargs)
 
     @column("allowed tasks")

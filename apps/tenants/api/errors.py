@@ -25,6 +25,18 @@ class PreconditionFailed(APIException):
     default_code = "precondition_failed"
 
 
+class OverQuota(APIException):
+    """`wait` in seconds becomes Retry-After, where waiting helps."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_detail = "The plan allows no more for now."
+    default_code = "over_quota"
+
+    def __init__(self, detail: str | None = None, *, wait: int | None = None) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+
 class Conflict(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_detail = "The object is not in a state that allows this."

@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
         refuse_unsound_database(self)
         try:
-            counts = check_once(leader_steps())
+            counts = check_once(leader_steps(once=True))
         except UnfitServer as error:
             raise CommandError(f"This server cannot hold a leader: {error}") from error
         except TermLost as error:

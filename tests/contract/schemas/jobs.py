@@ -35,6 +35,7 @@ JOB = exact_object(
         "status": one_of("active", "paused", "failed", "needs_intervention", "completed"),
         "trigger": exact_object({"type": WORD}),
         "timezone": WORD,
+        "calendar": nullable(WORD),
         "policies": {"type": "object"},
         "payload": nullable({"type": "object"}),
         "payload_error": nullable(WORD),
@@ -50,9 +51,11 @@ JOBS = envelope("jobs", JOB, total_jobs=COUNT, recurring_jobs=COUNT, one_time_jo
 _RUN = exact_object(
     {
         "run_time": TIME,
+        "run_at": TIME,
         # The wall clock of the job's zone: the one time that is not in UTC.
         "local_time": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}"},
         "transition": nullable(one_of("gap", "overlap")),
+        "blackout": nullable(WORD),
     }
 )
 NEXT_RUNS = exact_object({"job_id": WORD, "frequency": WORD, "timezone": WORD, "next_runs": list_of(_RUN)})

@@ -48,6 +48,17 @@ DASHBOARD = exact_object(
         "last_updated": TIME,
     }
 )
+_USED = exact_object({"limit": nullable(COUNT), "used": COUNT})
+_MADE = exact_object({"limit": nullable(COUNT), "used": nullable(COUNT), "resets_at": TIME})
+USAGE = exact_object(
+    {
+        "plan": WORD,
+        "jobs": _USED,
+        "concurrency": _USED,
+        "executions_per_minute": _MADE,
+        "executions_per_day": _MADE,
+    }
+)
 STATUS = exact_object(
     {
         "service": WORD,

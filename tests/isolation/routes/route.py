@@ -4,7 +4,10 @@ from typing import Any, NamedTuple
 
 
 class Route(NamedTuple):
-    """`{job}`, `{log}` and so on in `path` are ids of Alice's objects; the statuses are what each caller gets."""
+    """`{job}`, `{log}` and so on in `path` are ids of Alice's objects; the statuses are what each caller gets.
+
+    `shared`: what it reads is the tenant's own, which every member may see.
+    """
 
     name: str
     method: str
@@ -15,6 +18,7 @@ class Route(NamedTuple):
     viewer: int = 200
     elsewhere: int = 200
     body: Any = None
+    shared: bool = False
 
 
 OTHERS_OBJECT = {"member": 403, "viewer": 403, "elsewhere": 404}

@@ -9,10 +9,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.dashboard.api.examples import events, jobs, logs, operations, overview, people, platforms, runs
+from apps.dashboard.api.examples import (
+    calendars,
+    events,
+    jobs,
+    logs,
+    operations,
+    overview,
+    people,
+    platforms,
+    runs,
+)
 from apps.dashboard.api.examples.refusals import refusal_of
 
-_PARTS = (jobs, runs, logs, events, platforms, people, operations, overview)
+_PARTS = (jobs, calendars, runs, logs, events, platforms, people, operations, overview)
 BODIES: dict[str, Any] = {name: body for part in _PARTS for name, body in part.BODIES.items()}
 ANSWERS: dict[str, dict[str, Any]] = {
     name: answers for part in _PARTS for name, answers in part.ANSWERS.items()

@@ -40,15 +40,22 @@ JOB: dict[str, Any] = {
         "dst_overlap": "first",
     },
     "timezone": ZONE,
+    "calendar": None,
     "policies": {
         "misfire": "fire_once",
         "misfire_grace_seconds": 15,
+        "misfire_max_runs": 100,
+        "misfire_pace_seconds": 1,
         "overlap": "skip",
+        "max_concurrency": None,
+        "jitter_seconds": 0,
         "timeout_seconds": 60,
         "max_attempts": 3,
         "retry_delay_seconds": 60,
         "retry_max_delay_seconds": 3600,
         "priority": 0,
+        "cool_off_after": 5,
+        "cool_off_seconds": 300,
     },
     "payload": {"url": "https://billing.acme.example/invoices", "method": "POST"},
     "payload_error": None,
@@ -88,20 +95,32 @@ _RESUMED = _RAN_WELL | {"next_run_time": "2026-11-24T01:30:00Z"}
 _CHANGED = {"version": 4, "updated_at": "2026-11-25T08:20:09.733512Z"}
 _PATIENT = JOB["policies"] | {"max_attempts": 5, "retry_delay_seconds": 120}
 
-_NIGHT = {"transition": None, "note": ""}
+_NIGHT = {"transition": None, "note": "", "blackout": None}
 _NEXT = [
-    {"run_time": f"2026-11-{day}T01:30:00Z", "local_time": f"2026-11-{day}T02:30:00+01:00", **_NIGHT}
+    {
+        "run_time": f"2026-11-{day}T01:30:00Z",
+        "run_at": f"2026-11-{day}T01:30:00Z",
+        "local_time": f"2026-11-{day}T02:30:00+01:00",
+        **_NIGHT,
+    }
     for day in (26, 27, 28)
 ]
 _MONTHLY = [
-    {"run_time": f"{month}-28T01:30:00Z", "local_time": f"{month}-28T02:30:00+01:00", **_NIGHT}
+    {
+        "run_time": f"{month}-28T01:30:00Z",
+        "run_at": f"{month}-28T01:30:00Z",
+        "local_time": f"{month}-28T02:30:00+01:00",
+        **_NIGHT,
+    }
     for month in ("2026-11", "2026-12", "2027-01", "2027-02")
 ]
 _SPRING = {
     "run_time": "2027-03-28T01:00:00Z",
+    "run_at": "2027-03-28T01:00:00Z",
     "local_time": "2027-03-28T03:00:00+02:00",
     "transition": "gap",
     "note": "02:30 does not exist on 28 March 2027; it runs at 03:00 instead.",
+    "blackout": None,
 }
 
 BODIES: dict[str, Any] = {

@@ -69,6 +69,15 @@ ANSWERS: dict[str, dict[str, Any]] = {
             },
         }
     },
+    "usage_read": {
+        "200": {
+            "plan": "standard",
+            "jobs": {"limit": 1000, "used": 3},
+            "concurrency": {"limit": 50, "used": 1},
+            "executions_per_minute": {"limit": None, "used": 4, "resets_at": "2026-11-25T08:16:00Z"},
+            "executions_per_day": {"limit": 10000, "used": 412, "resets_at": "2026-11-26T00:00:00Z"},
+        }
+    },
     "health_read": {
         "200": _HEALTHY,
         "503": {

@@ -14,6 +14,7 @@ from apps.executions.importing.rejects import RejectsUnusable
 from apps.executions.importing.run import BATCH, ImportBusy, ImportReport, execution_logs_import
 from apps.executions.importing.source import FORMATS, format_of
 from apps.tenants.arguments import ACTOR, tenant_argument
+from apps.tenants.models import Tenant
 from apps.tenants.progress import progress_to
 
 MAX_BATCH = 100_000
@@ -44,10 +45,11 @@ class Command(BaseCommand):
         if not 1 <= options["batch"] <= MAX_BATCH:
             raise CommandError(f"--batch is from 1 to {MAX_BATCH}.")
         rejects = options["rejects"] or path.with_name(f"{path.name}.rejects.jsonl")
+        tenant = tenant_argument(options["tenant"])
         try:
             with progress_to(self.stderr, "Importing", quiet=options["json"]) as step:
                 report = execution_logs_import(
-                    tenant=tenant_argument(options["tenant"]),
+                    tenant=tenant,
                     path=path,
                     file_format=options["format"] or format_of(path),
                     rejects=rejects,
@@ -61,7 +63,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{error.filename or path}: {error.strerror}.") from None
-        self.stdout.write(json.dumps(report.payload) if options["json"] else _worded(report, rejects))
+        if options["json"]:
+            self.stdout.write(json.dumps(report.payload))
+        else:
+            self.stdout.write(f"{_worded(report, rejects)}\n{_kept(tenant)}")
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
@@ -73,6 +78,17 @@ def _zone(name: str | None) -> ZoneInfo | None:
 
 def _counts(report: ImportReport) -> str:
     return f"{report.accepted} accepted, {report.repeated} repeated, {report.rejected} rejected"
+
+
+def _kept(tenant: Tenant) -> str:
+    """What retention will do with it."""
+    days = tenant.plan.retention_days
+    if not days:
+        return "The tenant's plan keeps history for ever."
+    return (
+        f"Retention deletes nothing of this tenant's history for {days} days after its last import, its plan's; "
+        f"then whatever is older than {days} days."
+    )
 
 
 def _worded(report: ImportReport, rejects: Path) -> str:
