@@ -19,6 +19,7 @@ from apps.executions.cancellation import cancel
 from apps.executions.limits import Limits
 from apps.executions.models import Attempt, Delta, Execution, ExecutionLog, OutcomeNote
 from apps.executions.queue import Claimed, Finished
+from apps.executions.sql import statement
 from apps.executions.worker import Worker
 from apps.jobs.models import Cursor, Job
 from apps.tenants import machine
@@ -295,8 +296,12 @@ def test_a_cancellation_that_meets_a_claim_takes_the_lease_with_it(
     session: Session, first: Session, pool: ThreadPoolExecutor, alice: MemberClient, acme: Any
 ) -> None:
     (execution_id,) = put(session, acme, execution(acme))
+    claim = queue.claim(worker="w", limit=1, lease_seconds=60)
     with first.transaction(), first.cursor() as cursor:
-        [row] = queue.claim(worker="w", limit=1, lease_seconds=60).on(cursor)
+        # The statements of a claim, in a transaction that is held open.
+        cursor.execute(statement(claim.name), claim.params)
+        (given,) = cursor.execute(statement(claim.then), claim.params).fetchall()
+        row = Claimed(*given)
         with waiting(session, 1):
             answer = asked(pool, alice, f"executions/{execution_id}/cancel")
     assert answer.result(20).json()["was"] == "leased"

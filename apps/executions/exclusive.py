@@ -28,8 +28,8 @@ class Exclusive(Generic[Result]):
 
     All of it is one message to the server: taking the lock, the statement (its snapshot from when the lock is held),
     the commit, and the reading. So a client that stops at whatever moment, before, within or after, never holds the
-    lock, and the rest costs no round trip. Such a message has no parameters, so both statements are prepared in SQL, and
-    their parameters are literals.
+    lock, and the rest costs no round trip. Such a message has no parameters, so both statements are prepared in SQL,
+    and their parameters are literals.
     """
 
     name: str

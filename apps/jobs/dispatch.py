@@ -98,7 +98,12 @@ class Dispatcher:
         return (more and tally.busy < due.n) or tally.lost > 0
 
     def _dispatch(
-        self, session: LeaderSession, now: datetime, parts: Sequence[Part], tally: Tally, careful: bool = False
+        self,
+        session: LeaderSession,
+        now: datetime,
+        parts: Sequence[Part],
+        tally: Tally,
+        careful: bool = False,
     ) -> None:
         """Write the plans. If the database refuses a row, find the job it is of by halves, and write the others."""
         try:

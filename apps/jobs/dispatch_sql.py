@@ -48,9 +48,7 @@ def count_standing(cursor: Session, parts: Sequence[Part]) -> int:
     return int(count)
 
 
-def dispatch(
-    cursor: Session, parts: Sequence[Part], *, epoch: int, careful: bool = False
-) -> list[Figure]:
+def dispatch(cursor: Session, parts: Sequence[Part], *, epoch: int, careful: bool = False) -> list[Figure]:
     """Write the plans of these parts, whose cursors are held. `careful`: leave out ticks that are live already.
 
     Raises psycopg.IntegrityError, DataError.

@@ -78,7 +78,9 @@ def small(owner: Membership) -> dict[str, Any]:
         job = hourly if event_type.startswith("job_") else None
         records.event(event_type, at - timedelta(minutes=number), job, **_NUMBERS.get(event_type, {}))
     beside = belongings(owner)
-    closed = calendar_create(tenant=records.tenant, name=f"closed days of {owner.user_id}", blackouts=[], actor="tests")
+    closed = calendar_create(
+        tenant=records.tenant, name=f"closed days of {owner.user_id}", blackouts=[], actor="tests"
+    )
     services.job_update(
         tenant=records.tenant, job_id=paused.pk, changes={"calendar_id": closed.pk}, actor="tests"
     )

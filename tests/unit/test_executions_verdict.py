@@ -47,9 +47,7 @@ def claimed(**fields: Any) -> Claimed:
     [(1, 10.0), (2, 20.0), (3, 40.0), (4, 60.0), (40, 60.0)],
     ids=lambda value: str(value),
 )
-def test_delay_doubles_up_to_its_limit_and_is_spread_over_its_latter_half(
-    attempt: int, delay: float
-) -> None:
+def test_delay_doubles_up_to_its_limit_and_is_spread_over_its_latter_half(attempt: int, delay: float) -> None:
     row = claimed(attempt=attempt, max_attempts=100)
     assert [verdict.delay_before_retry(row, FAILED, spread=spread) for spread in (0.0, 0.5, 1.0)] == [
         pytest.approx(delay / 2),
