@@ -30,6 +30,9 @@ class Exclusive(Generic[Result]):
     the commit, and the reading. So a client that stops at whatever moment, before, within or after, never holds the
     lock, and the rest costs no round trip. Such a message has no parameters, so both statements are prepared in SQL,
     and their parameters are literals.
+
+    The session must be in no transaction, and run nothing after which psycopg forgets what was prepared: no DROP, no
+    ALTER, no ROLLBACK.
     """
 
     name: str

@@ -79,7 +79,10 @@ def small(owner: Membership) -> dict[str, Any]:
         records.event(event_type, at - timedelta(minutes=number), job, **_NUMBERS.get(event_type, {}))
     beside = belongings(owner)
     closed = calendar_create(
-        tenant=records.tenant, name=f"closed days of {owner.user_id}", blackouts=[], actor="tests"
+        tenant=records.tenant,
+        name=f"closed days of {owner.user_id}",
+        blackouts=[{"from": "2026-05-01", "to": "2026-05-02", "reason": "May Day"}],
+        actor="tests",
     )
     services.job_update(
         tenant=records.tenant, job_id=paused.pk, changes={"calendar_id": closed.pk}, actor="tests"

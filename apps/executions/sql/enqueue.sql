@@ -1,6 +1,6 @@
 -- Make executions. A tick that is live already is left as it is; the ids returned are those of the rows made.
--- What may run now gets its rank: the place after its tenant's last one of the same or a higher priority, or after the
--- queue's clock, which is the first rank that waits. So a tenant's burst delays nobody else's first row.
+-- What may run now gets its rank: the place after its tenant's last one of the same or a higher priority, but no earlier
+-- than the queue's clock, which is the first rank that waits. So a tenant's burst delays nobody else's first row.
 WITH given AS MATERIALIZED (
     SELECT *, run_at <= clock_timestamp() AS ready
     FROM unnest(

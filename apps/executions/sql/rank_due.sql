@@ -1,5 +1,6 @@
 -- Give a place to executions that waited for their time and have come due: that of `enqueue`, after their tenant's last
--- one of the same or a higher priority, or after the queue's clock. Rows that another worker is ranking are skipped.
+-- one of the same or a higher priority, but no earlier than the queue's clock. Rows that another worker is ranking are
+-- skipped.
 WITH due AS MATERIALIZED (
     SELECT id, tenant_id, job_id, priority, run_at
     FROM executions_execution

@@ -102,7 +102,14 @@ class CalendarViewSet(JobAccess):
         operation_id="calendars_delete",
         parameters=[CALENDAR_ID, IF_MATCH],
         request=None,
-        responses={200: CalendarShape, 403: ErrorShape, 404: ErrorShape, 409: ErrorShape, 412: ErrorShape},
+        responses={
+            200: CalendarShape,
+            400: ErrorShape,
+            403: ErrorShape,
+            404: ErrorShape,
+            409: ErrorShape,
+            412: ErrorShape,
+        },
     )
     def destroy(self, request: Request, calendar_id: str) -> Response:
         """Forget a calendar that no job uses; the answer is what it was."""

@@ -2,8 +2,8 @@
 -- the cursors' next times, the tenants' totals, and one NOTIFY. The jobs are given in parts; those of one part have the same
 -- ticks. What a worker must know of a job is copied from it.
 --
--- An execution that may run now gets its rank, as in enqueue: after its tenant's last of the same or a higher priority, or
--- after the queue's clock. Within a tenant the ticks of this transaction are ranked by priority, then by time.
+-- An execution that may run now gets its rank, as in enqueue: after its tenant's last of the same or a higher priority,
+-- but no earlier than the queue's clock. Within a tenant the ticks of this transaction are ranked by priority, then by time.
 -- `careful`: a tick that is live already is left as it is. None is, unless somebody set a cursor back, so it is only looked for
 -- once the database has refused a batch: to ask for each row costs a tenth of everything.
 -- Every array is zipped and hashed, and rows are found by their keys.

@@ -4,7 +4,8 @@
 --
 -- Told of each part of the batch, the jobs apart by how many executions of theirs are in the way: where 1 is asked, whether any
 -- waits or runs (a backfill that waits is none: a backlog of them would have every tick skipped; nor is one whose lease has
--- expired, which blocks nothing); where 2 is asked, how many ticks wait.
+-- expired, which blocks nothing); where 2 is asked, how many ticks wait. State is asked for by CASE, or the planner would
+-- take an index of all that wait for the way to it.
 WITH given AS MATERIALIZED (
     SELECT given.job_id, given.version, given.part, (%(dues)s::timestamptz[])[given.part] AS due,
         (%(asks)s::smallint[])[given.part] AS asks
@@ -38,7 +39,8 @@ WITH given AS MATERIALIZED (
                 FROM (
                     SELECT
                     FROM executions_execution AS execution
-                    WHERE execution.job_id = held.job_id AND execution.state = 'pending' AND execution.kind = 'scheduled'
+                    WHERE execution.job_id = held.job_id
+                      AND CASE execution.state WHEN 'pending' THEN execution.kind = 'scheduled' END
                     LIMIT %(most)s
                 ) AS execution
             )
