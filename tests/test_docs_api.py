@@ -24,6 +24,7 @@ from django.conf import settings
 PAGE = Path(settings.BASE_DIR) / "docs" / "api.md"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _END = "end of block"
+_FAILED = "----- failed -----"
 
 
 class Block(NamedTuple):
@@ -124,13 +125,15 @@ def printed_by(bash: subprocess.Popen[str], commands: str) -> str:
     for line in bash.stdout:
         if line.rstrip("\n") == _END:
             return "".join(lines)
+        if line.rstrip("\n") == _FAILED:  # what runs in the background holds the output open
+            break
         lines.append(line)
     raise AssertionError(f"failed:\n{commands}\n{''.join(lines)}")
 
 
 def test_the_page_is_true(shell: subprocess.Popen[str], tmp_path: Path) -> None:
     port = str(free_port())
-    printed_by(shell, f"set -eo pipefail; export EGRESS_ALLOWED_PORTS={port}")
+    printed_by(shell, f"set -eo pipefail; trap 'echo; echo {_FAILED}' EXIT; export EGRESS_ALLOWED_PORTS={port}")
     wrong = []
     for block in blocks(PAGE.read_text()):
         try:

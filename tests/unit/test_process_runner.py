@@ -271,7 +271,7 @@ def test_a_keeper_that_dies_takes_its_call_along(tmp_path: Path) -> None:
         os.kill(psutil.Process(function).ppid(), signal.SIGKILL)
         with pytest.raises(TargetFailed, match="ended before"):
             await call
-        assert not alive(function)
+        await asyncio.to_thread(until, lambda: not alive(function), "it is gone")
         os.kill(child, signal.SIGKILL)  # nobody is left to do it; a keeper has done nothing to be killed for
         assert (await runner.run(definition("pid"), {}, CONTEXT, 30)).ok
 

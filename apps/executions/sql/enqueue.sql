@@ -48,5 +48,6 @@ SELECT
     END
 FROM given
 JOIN place USING (tenant_id, priority)
+ORDER BY run_at, scheduled_for  -- and so the ids
 ON CONFLICT (job_id, scheduled_for, kind, retry_of) DO NOTHING
 RETURNING id
