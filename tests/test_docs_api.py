@@ -133,7 +133,9 @@ def printed_by(bash: subprocess.Popen[str], commands: str) -> str:
 
 def test_the_page_is_true(shell: subprocess.Popen[str], tmp_path: Path) -> None:
     port = str(free_port())
-    printed_by(shell, f"set -eo pipefail; trap 'echo; echo {_FAILED}' EXIT; export EGRESS_ALLOWED_PORTS={port}")
+    printed_by(
+        shell, f"set -eo pipefail; trap 'echo; echo {_FAILED}' EXIT; export EGRESS_ALLOWED_PORTS={port}"
+    )
     wrong = []
     for block in blocks(PAGE.read_text()):
         try:
