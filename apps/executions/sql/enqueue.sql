@@ -44,7 +44,9 @@ SELECT
     epoch, priority, content_version, timeout_seconds, max_attempts, retry_delay_seconds, retry_max_delay_seconds,
     max_concurrency,
     CASE WHEN ready THEN
-        last + row_number() OVER (PARTITION BY tenant_id, ready ORDER BY priority DESC, run_at, job_id)
+        last + row_number() OVER (
+            PARTITION BY tenant_id, ready ORDER BY priority DESC, run_at, scheduled_for, job_id
+        )
     END
 FROM given
 JOIN place USING (tenant_id, priority)
