@@ -34,7 +34,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _rows("Executions", "receipt_long", "executions", "executionlog"),
                 _rows("Skips", "skip_next", "executions", "skip"),
-                _rows("Attempts", "replay", "executions", "attempt"),
+                _rows("Earlier attempts", "replay", "executions", "attempt"),
                 _rows("Events", "list_alt", "leadership", "schedulerevent"),
                 _rows("Totals", "functions", "executions", "tenanttotals"),
                 _rows("Counters", "bar_chart", "executions", "counter"),

@@ -6,7 +6,8 @@ processes: what they commit is removed afterwards, and the tenants stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,12 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
+from apps.executions.queue import PINNED_PLANS
+from apps.tenants import machine
+from apps.tenants.context import all_tenants_scope
 from apps.tenants.machine import database_url
 from tests.factories import MembershipFactory, PlanFactory, TenantFactory
+from tests.workers import Session, WorkerProcess, workers
 
 pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.operators"]
 
@@ -163,3 +168,24 @@ def cast(acme: Any) -> Any:
 def other_cast(bravo: Any) -> Any:
     """Bravo's people: Charlie's side of every isolation test."""
     return Cast(bravo)
+
+
+@pytest.fixture
+def all_tenants(live_db: str) -> Iterator[None]:
+    """The test sees every tenant's rows, as the machine does."""
+    with all_tenants_scope():
+        yield
+
+
+@pytest.fixture
+def session(live_db: str) -> Iterator[Session]:
+    """A session that is planned for as a worker's."""
+    with machine.connect(application_name="tests", session_settings=PINNED_PLANS) as session:
+        yield session
+
+
+@pytest.fixture
+def start(live_db: str, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Starts a worker process, by name; ended with the test."""
+    with workers(live_db, tmp_path) as start:
+        yield start

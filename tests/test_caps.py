@@ -26,27 +26,12 @@ from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Plan
 from apps.vault.services import content_put
 from tests.replicas import wait_for
-from tests.workers import Session, WorkerProcess, execution, job_of, workers
+from tests.workers import Session, execution, job_of
 
 WORKERS = 8
 
 
-@pytest.fixture
-def session(live_db: str) -> Iterator[Session]:
-    with machine.connect(application_name="tests", session_settings=PINNED_PLANS) as session:
-        yield session
-
-
-@pytest.fixture(autouse=True)
-def everyone(live_db: str) -> Iterator[None]:
-    with all_tenants_scope():
-        yield
-
-
-@pytest.fixture
-def start(live_db: str, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    with workers(live_db, tmp_path) as start:
-        yield start
+pytestmark = pytest.mark.usefixtures("all_tenants")
 
 
 @pytest.fixture

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from apps.executions import queue
 from apps.executions.models import Execution, ExecutionLog
-from apps.executions.queue import PINNED_PLANS, NewExecution, Taken
-from apps.tenants import machine
+from apps.executions.queue import NewExecution, Taken
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Plan
 from apps.vault.services import content_put
 from tests.replicas import wait_for
-from tests.workers import Session, WorkerProcess, execution, workers
+from tests.workers import Session, execution
 
-
-@pytest.fixture
-def session(live_db: str) -> Iterator[Session]:
-    with machine.connect(application_name="tests", session_settings=PINNED_PLANS) as session:
-        yield session
-
-
-@pytest.fixture(autouse=True)
-def everyone(live_db: str) -> Iterator[None]:
-    with all_tenants_scope():
-        yield
-
-
-@pytest.fixture
-def start(live_db: str, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    with workers(live_db, tmp_path) as start:
-        yield start
+pytestmark = pytest.mark.usefixtures("all_tenants")
 
 
 @pytest.fixture

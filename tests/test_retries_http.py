@@ -9,13 +9,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
 
-from apps.executions import queue
 from apps.executions.models import Execution, ExecutionLog
 from apps.jobs import services
 from apps.jobs.models import Cursor, Job
@@ -23,11 +21,12 @@ from apps.jobs.outcomes import OutcomeFold
 from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.jobs.states import ENDPOINT_GONE
 from apps.leadership.session import LeaderSession
-from apps.tenants import machine
-from apps.tenants.context import all_tenants_scope, tenant_scope
+from apps.tenants.context import tenant_scope
 from tests.leaders import UNHURRIED
 from tests.replicas import wait_for
-from tests.workers import Session, WorkerProcess, execution, put, workers
+from tests.workers import Session, WorkerProcess, execution, put
+
+pytestmark = pytest.mark.usefixtures("all_tenants")
 
 LOOPBACK = {"EGRESS_ALLOWED_NETWORKS": "127.0.0.0/8"}
 
@@ -74,21 +73,8 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def leader(live_db: str) -> Iterator[LeaderSession]:
     session = LeaderSession.acquire(replica="tests", timings=UNHURRIED)
-    with all_tenants_scope():
-        yield session
+    yield session
     session.close(reason="test over")
-
-
-@pytest.fixture
-def session(leader: LeaderSession) -> Iterator[Session]:
-    with machine.connect(application_name="tests", session_settings=queue.PINNED_PLANS) as session:
-        yield session
-
-
-@pytest.fixture
-def start(live_db: str, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    with workers(live_db, tmp_path) as start:
-        yield start
 
 
 def send(session: Session, tenant: Any, receiver: Receiver, **fields: Any) -> int:

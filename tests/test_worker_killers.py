@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from apps.executions import queue
 from apps.executions.ledger import LOST_TOO_OFTEN
 from apps.executions.models import Attempt, Execution, ExecutionLog
 from apps.executions.reaper import Reaper
 from apps.jobs.models import Cursor, Job
 from apps.jobs.outcomes import OutcomeFold
 from apps.leadership.session import LeaderSession
-from apps.tenants import machine
-from apps.tenants.context import all_tenants_scope
 from tests.leaders import UNHURRIED
 from tests.replicas import wait_for
-from tests.workers import Session, WorkerProcess, execution, put, workers
+from tests.workers import Session, execution, put
+
+pytestmark = pytest.mark.usefixtures("all_tenants")
 
 
 @pytest.fixture
 def leader(live_db: str) -> Iterator[LeaderSession]:
     session = LeaderSession.acquire(replica="tests", timings=UNHURRIED)
-    with all_tenants_scope():
-        yield session
+    yield session
     session.close(reason="test over")
-
-
-@pytest.fixture
-def session(leader: LeaderSession) -> Iterator[Session]:
-    with machine.connect(application_name="tests", session_settings=queue.PINNED_PLANS) as session:
-        yield session
-
-
-@pytest.fixture
-def start(live_db: str, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    with workers(live_db, tmp_path) as start:
-        yield start
 
 
 def reaped(leader: LeaderSession, n: int) -> None:

@@ -2,7 +2,7 @@
 -- one of the same or a higher priority, but no earlier than the queue's clock. Rows that another worker is ranking are
 -- skipped.
 WITH due AS MATERIALIZED (
-    SELECT id, tenant_id, job_id, priority, run_at
+    SELECT id, tenant_id, job_id, priority, run_at, scheduled_for
     FROM executions_execution
     WHERE state = 'pending' AND rank IS NULL AND run_at <= (SELECT clock_timestamp())
     ORDER BY run_at
@@ -29,7 +29,9 @@ WITH due AS MATERIALIZED (
 ), placed AS MATERIALIZED (
     SELECT
         id,
-        last + row_number() OVER (PARTITION BY tenant_id ORDER BY priority DESC, run_at, job_id) AS rank
+        last + row_number() OVER (
+            PARTITION BY tenant_id ORDER BY priority DESC, run_at, scheduled_for, job_id
+        ) AS rank
     FROM due
     JOIN place USING (tenant_id, priority)
 ), ranked AS (

@@ -5,7 +5,7 @@
 -- An execution that may run now gets its rank, as in enqueue: after its tenant's last of the same or a higher priority,
 -- but no earlier than the queue's clock. Within a tenant the ticks of this transaction are ranked by priority, then by time.
 -- `careful`: a tick that is live already is left as it is. None is, unless somebody set a cursor back, so it is only looked for
--- once the database has refused a batch: to ask for each row costs a tenth of everything.
+-- once the database has refused a batch: to ask for each row is dear.
 -- Every array is zipped and hashed, and rows are found by their keys.
 WITH member AS MATERIALIZED (
     SELECT * FROM unnest(%(job_ids)s::bigint[], %(parts)s::integer[]) AS member (job_id, part)
@@ -68,7 +68,7 @@ WITH member AS MATERIALIZED (
         priority, content_version, timeout_seconds, max_attempts, retry_delay_seconds, retry_max_delay_seconds,
         max_concurrency,
         CASE WHEN ready THEN
-            last + row_number() OVER (PARTITION BY tenant_id, ready ORDER BY priority DESC, run_at, id)
+            last + row_number() OVER (PARTITION BY tenant_id, ready ORDER BY priority DESC, run_at, tick, id)
         END
     FROM (SELECT *, run_at <= (SELECT clock_timestamp()) AS ready FROM due) AS due
     JOIN place USING (tenant_id, priority)

@@ -121,6 +121,7 @@ class PlanAdmin(OperatorsAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         help_texts = {
+            "retention_days": "Of finished executions; 0: for ever.",
             "requests_per_minute": "Of each key and each account; 0: no limit.",
             "max_concurrency": "Executions of a tenant that run at once; 0: no limit.",
             "executions_per_minute": "Executions made for a tenant, by its schedules and on request; 0: no limit.",
