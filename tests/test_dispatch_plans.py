@@ -115,4 +115,15 @@ def test_plans_are_written_by_keys_and_hashes(crowd: Session, n: int) -> None:
         "epoch": 1,
         "careful": False,
     }
-    by_key(explain(crowd, "dispatch", params, prepare=False))
+    used = explain(crowd, "dispatch", params, prepare=False)
+
+    by_key(used)
+    # A tenant's last rank is looked up for each tenant of the batch: walking the queue for it costs all that waits.
+    looked_up = [
+        node for node in used if node.get("Relation Name") == "executions_execution" and "Index Name" in node
+    ]
+    assert {"execution_to_claim", "execution_of_tenant"} <= {node["Index Name"] for node in looked_up}
+    assert all(
+        "tenant_id" in node["Index Cond"] for node in looked_up if node["Index Name"] == "execution_of_tenant"
+    )
+    assert [node["Index Name"] for node in looked_up].count("execution_to_claim") == 1

@@ -50,9 +50,9 @@ WITH member AS MATERIALIZED (
             ),
             (
                 SELECT waiting.rank FROM executions_execution AS waiting
-                WHERE waiting.state = 'pending' AND waiting.rank IS NOT NULL
+                WHERE waiting.state = 'pending'  -- no more: see the index execution_of_tenant
                   AND waiting.tenant_id = lane.tenant_id AND waiting.priority >= lane.priority
-                ORDER BY waiting.rank DESC LIMIT 1
+                ORDER BY waiting.rank DESC NULLS LAST LIMIT 1
             ),
             0
         ) AS last
