@@ -150,14 +150,14 @@ class TestPlans:
                 assert rows_read(query["sql"]) <= 2 * branches * (50 + 20), query["sql"]
 
     def test_partitions_that_a_cursor_rules_out_are_not_in_the_plan(self, history: Any) -> None:
-        wanted = expected(history, {})
+        after = expected(history, {})[100]  # of today or yesterday: days that have partitions
         with CaptureQueriesContext(connection) as queries:
-            Ledger(history.pk).read(after=wanted[2000], size=50)
+            Ledger(history.pk).read(after=after, size=50)
         [query] = queries
         with connection.cursor() as cursor:
             cursor.execute("EXPLAIN " + query["sql"])
             plan = "\n".join(line for (line,) in cursor.fetchall())
-        day = wanted[2000][0].astimezone(UTC)
+        day = after[0].astimezone(UTC)
         assert f"executionlog_{day:%Y%m%d}" in plan
         assert f"executionlog_{day + timedelta(days=1):%Y%m%d}" not in plan
 
