@@ -26,7 +26,7 @@ from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Plan
 from apps.vault.services import content_put
 from tests.replicas import wait_for
-from tests.workers import Session, execution, job_of
+from tests.workers import Session, end_of, execution, job_of
 
 WORKERS = 8
 
@@ -66,10 +66,8 @@ def send(
     with tenant_scope(tenant):
         for job_id, version in {(row.job_id, row.content_version) for row in rows}:
             content_put(job_id=job_id, version=version, content=params or {})
-    with session.transaction(), session.cursor() as cursor:
-        ids = sorted(queue.enqueue(cursor, rows))
-        queue.notify_work(cursor)
-    return ids
+    with session.cursor() as cursor:
+        return sorted(queue.enqueue(cursor, rows))
 
 
 def claim(session: Session, limit: int = 100, **options: Any) -> Taken:
@@ -78,23 +76,8 @@ def claim(session: Session, limit: int = 100, **options: Any) -> Taken:
 
 
 def finish(session: Session, *rows: Claimed) -> int:
-    ends: list[Any] = [
-        {
-            "id": row.id,
-            "token": row.token,
-            "status": "success",
-            "outcome": "success",
-            "error_message": None,
-            "started": row.leased_at,
-            "finished": row.leased_at,
-            "result": None,
-            "error_text": None,
-            "gone": False,
-        }
-        for row in rows
-    ]
     with session.cursor() as cursor:
-        return queue.complete(ends).on(cursor).completed
+        return queue.complete([end_of(row) for row in rows]).on(cursor).completed
 
 
 # -- the statement -----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from apps.executions import queue
 from apps.executions.cancellation import cancel
 from apps.executions.limits import Limits
 from apps.executions.models import Attempt, Delta, Execution, ExecutionLog, OutcomeNote
-from apps.executions.queue import Claimed, Finished
+from apps.executions.queue import Claimed
 from apps.executions.sql import statement
 from apps.executions.worker import Worker
 from apps.jobs.models import Cursor, Job
@@ -27,7 +27,7 @@ from apps.tenants.context import all_tenants_scope, enter_all_tenants
 from tests.contract.client import MemberClient
 from tests.contract.line import check
 from tests.replicas import wait_for
-from tests.workers import Session, execution, put
+from tests.workers import Session, end_of, execution, put
 
 # A worker that would find out by itself after a minute, and whose leases outlive the test.
 LIMITS = Limits(lease=600.0, heartbeat=60.0, poll=0.2, drain=0.5, concurrency=20, processes=1)
@@ -62,20 +62,6 @@ def claimed(session: Session) -> Claimed:
     with session.cursor() as cursor:
         [row] = queue.claim(worker="w", limit=1, lease_seconds=60).on(cursor)
     return row
-
-
-def completion(row: Claimed) -> Finished:
-    return {
-        "id": row.id,
-        "token": row.token,
-        "status": "success",
-        "outcome": "success",
-        "error_message": None,
-        "started": row.leased_at,
-        "finished": row.leased_at + 1,
-        "result": {"late": True},
-        "error_text": None,
-    }
 
 
 def run(script: Callable[[Worker], Any]) -> Worker:
@@ -166,7 +152,7 @@ def test_a_completion_that_comes_too_late_changes_nothing(
     assert post(alice, f"executions/{row.id}/cancel").status_code == 200
     with session.cursor() as cursor:
         assert queue.renew([{"id": row.id, "token": row.token}], lease_seconds=60).on(cursor) == set()
-        assert queue.complete([completion(row)]).on(cursor) == (0, 1, 0)
+        assert queue.complete([end_of(row)]).on(cursor) == (0, 1, 0)
         failed: queue.Failed = {
             "id": row.id,
             "token": row.token,
@@ -267,7 +253,7 @@ def test_a_cancellation_that_meets_a_completion_finds_it_finished(
     put(session, acme, execution(acme))
     row = claimed(session)
     with first.transaction(), first.cursor() as cursor:
-        assert queue.complete([completion(row)]).on(cursor).completed == 1
+        assert queue.complete([end_of(row)]).on(cursor).completed == 1
         with waiting(session, 1):
             answer = asked(pool, alice, f"executions/{row.id}/cancel")
     assert answer.result(20).status_code == 409
@@ -282,7 +268,7 @@ def test_a_completion_that_meets_a_cancellation_is_stale(
 
     def complete() -> queue.Completed:
         with machine.connect(application_name="tests, late") as late, late.cursor() as cursor:
-            return queue.complete([completion(row)]).on(cursor)
+            return queue.complete([end_of(row)]).on(cursor)
 
     with first.transaction(), first.cursor() as cursor:
         assert cancel(cursor, tenant_id=acme.pk, execution_id=row.id, sentence="Cancelled.", words=None)
@@ -307,5 +293,5 @@ def test_a_cancellation_that_meets_a_claim_takes_the_lease_with_it(
     assert answer.result(20).json()["was"] == "leased"
     assert str(Attempt.objects.get().lease_token) == row.token
     with session.cursor() as cursor:
-        assert queue.complete([completion(row)]).on(cursor) == (0, 1, 0)
+        assert queue.complete([end_of(row)]).on(cursor) == (0, 1, 0)
     assert ends(execution_id) == ["failed"]

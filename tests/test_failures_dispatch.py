@@ -10,7 +10,7 @@ import pytest
 
 from apps.executions import queue
 from apps.executions.models import Execution, ExecutionLog, Skip
-from apps.executions.queue import Claimed, Failed, Finished
+from apps.executions.queue import Claimed, Failed
 from apps.jobs import services
 from apps.jobs.dispatch import Dispatcher
 from apps.jobs.models import Cursor, Job
@@ -23,7 +23,7 @@ from apps.leadership.session import LeaderSession
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope
 from tests.leaders import UNHURRIED
-from tests.workers import Session
+from tests.workers import Session, end_of
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -80,18 +80,7 @@ def claim(session: Session) -> Claimed:
 
 def ends(session: Session, row: Claimed, status: str) -> None:
     seconds = database_now().timestamp()
-    end: Finished = {
-        "id": row.id,
-        "token": row.token,
-        "status": status,
-        "outcome": status,
-        "error_message": None if status == "success" else "it broke",
-        "started": seconds,
-        "finished": seconds,
-        "result": None,
-        "error_text": None,
-        "gone": False,
-    }
+    end = end_of(row, status, started=seconds, finished=seconds)
     with session.cursor() as cursor:
         assert queue.complete([end]).on(cursor).completed == 1
 

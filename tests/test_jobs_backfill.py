@@ -429,17 +429,7 @@ def _machine() -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
 
 def _success(execution_id: int, token: str) -> Finished:
     began = time.time()
-    return Finished(
-        id=execution_id,
-        token=token,
-        status="success",
-        outcome="success",
-        error_message=None,
-        started=began,
-        finished=began,
-        result=None,
-        error_text=None,
-    )
+    return Finished(execution_id, token, "success", began, began)
 
 
 def _wait_for_blocked() -> None:

@@ -26,7 +26,7 @@ from apps.tenants.models import User
 from tests.leaders import UNHURRIED
 from tests.ledgers import finished, fold, midnight, old_days, partitions_of, retain
 from tests.replicas import wait_for
-from tests.workers import execution, put
+from tests.workers import end_of, execution, put
 
 LONGEST_WAIT = 0.4  # seconds; what a completion takes on a busy machine, and 30 ms of waiting
 
@@ -74,18 +74,7 @@ class Writer:
     def _complete(self, cursor: Any) -> None:
         claimed = queue.claim(worker="w", limit=5, lease_seconds=60).on(cursor)
         for row in claimed:
-            end: Any = {
-                "id": row.id,
-                "token": row.token,
-                "status": "success",
-                "outcome": "success",
-                "error_message": None,
-                "started": row.leased_at,
-                "finished": row.leased_at,
-                "result": {"a": 1},
-                "error_text": None,
-                "gone": False,
-            }
+            end = end_of(row)
             started = time.monotonic()
             assert queue.complete([end]).on(cursor).completed == 1
             self.longest = max(self.longest, time.monotonic() - started)

@@ -40,7 +40,7 @@ from apps.tenants.identity import UserForms
 from apps.vault.services import endpoint_put
 from tests.leaders import UNHURRIED
 from tests.replicas import wait_for
-from tests.workers import Session, WorkerProcess, execution, put, workers
+from tests.workers import Session, WorkerProcess, end_of, execution, put, workers
 
 LIMITS = Limits(lease=3.0, heartbeat=0.3, poll=0.2, drain=10.0, concurrency=20, processes=1)
 
@@ -578,21 +578,7 @@ def test_totals_of_a_term_begin_with_it(session: Session, everyone: None, acme: 
         put(session, acme, execution(acme), execution(acme))
         with session.cursor() as cursor:
             rows = queue.claim(worker="w", limit=5, lease_seconds=30.0).on(cursor)
-            ends: list[queue.Finished] = [
-                {
-                    "id": row.id,
-                    "token": row.token,
-                    "status": "success",
-                    "outcome": "success",
-                    "error_message": None,
-                    "started": row.leased_at,
-                    "finished": row.leased_at,
-                    "result": None,
-                    "error_text": None,
-                }
-                for row in rows
-            ]
-            queue.complete(ends).on(cursor)
+            queue.complete([end_of(row) for row in rows]).on(cursor)
         leader = LeaderSession.acquire(replica=replica, timings=UNHURRIED)
         try:
             CounterFold().run_once(leader)

@@ -36,7 +36,7 @@ from apps.vault.models import Endpoint, Secret
 from apps.vault.services import content_put, endpoint_put, secret_put
 from tests.leaders import UNHURRIED
 from tests.replicas import wait_for
-from tests.workers import Session, execution, put, workers
+from tests.workers import Session, end_of, execution, put, workers
 
 LIMITS = Limits(lease=60.0, heartbeat=5.0, poll=0.1, drain=10.0, concurrency=10, processes=1)
 began: Counter[int] = Counter()
@@ -286,20 +286,7 @@ def test_completions_and_new_partitions_do_not_wait_for_each_other(
     put(session, acme, *[execution(acme) for _ in range(2)])
     with session.cursor() as cursor:
         rows = queue.claim(worker="tests", limit=2, lease_seconds=60).on(cursor)
-    ends: list[queue.Finished] = [
-        {
-            "id": row.id,
-            "token": row.token,
-            "status": "success",
-            "outcome": "success",
-            "error_message": None,
-            "started": row.leased_at,
-            "finished": row.leased_at,
-            "result": {"a": 1},
-            "error_text": None,
-        }
-        for row in rows
-    ]
+    ends = [end_of(row) for row in rows]
 
     def complete(end: queue.Finished) -> queue.Completed:
         with session.cursor() as cursor:

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from apps.executions.queue import NewExecution, enqueue, notify_work
+from apps.executions.queue import Claimed, Finished, NewExecution, enqueue
 from apps.jobs.models import Job
 from apps.tenants.context import tenant_scope
 from apps.vault.services import content_put
@@ -69,10 +69,23 @@ def put(
     with tenant_scope(tenant):
         for row in rows:
             content_put(job_id=row.job_id, version=row.content_version, content=params or {})
-    with session.transaction(), session.cursor() as cursor:
-        ids = sorted(enqueue(cursor, rows))
-        notify_work(cursor)
-    return ids
+    with session.cursor() as cursor:
+        return sorted(enqueue(cursor, rows))
+
+
+def end_of(row: Claimed, outcome: str = "success", **fields: Any) -> Finished:
+    """The end of a claimed row, half a second after its lease: with a result, or with a customer's words."""
+    texts = {"error_message": "it failed", "error_text": "a customer's words"}
+    end = Finished(
+        row.id,
+        row.token,
+        outcome,
+        row.leased_at,
+        row.leased_at + 0.5,
+        result='{"n": 1}',
+        **({} if outcome == "success" else texts),
+    )
+    return end._replace(**fields)
 
 
 class WorkerProcess:

@@ -18,7 +18,7 @@ from apps.leadership.locks import CLASS, Lock
 
 Result = TypeVar("Result")
 AnyConnection = psycopg.Connection[tuple[Any, ...]] | psycopg.AsyncConnection[tuple[Any, ...]]
-_PARAMETER = re.compile(r"%\((\w+)\)s")
+_PARAMETER = re.compile(r"%\((\w+)\)[sb]")
 _prepared: WeakSet[AnyConnection] = WeakSet()
 
 

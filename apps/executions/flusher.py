@@ -3,9 +3,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
 
 import psycopg
 
@@ -13,6 +12,7 @@ from apps.executions import queue
 from apps.executions.leases import Leases
 from apps.executions.queue import Failed, Finished, Held
 from apps.executions.reconnecting import AWAY, Session, keep_connected
+from apps.executions.states import AttemptOutcome
 
 logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.003
@@ -103,17 +103,17 @@ class Flusher:
         if batch := self._finished[:MAX_BATCH]:
             await self._complete(session, batch)
             del self._finished[: len(batch)]
-            self._forget(batch)
+            self._forget(end.token for end in batch)
         if failed := self._failed[:MAX_BATCH]:
             moved = await queue.retry(failed, worker=self._worker).on_async(session)
             del self._failed[: len(failed)]
-            self._forget(failed)
+            self._forget(attempt["token"] for attempt in failed)
             self._count(retried=moved.moved, stale=moved.stale)
             self._on_retry(min(attempt["delay"] for attempt in failed))
         if released := self._released[:MAX_BATCH]:
             moved = await queue.release(released).on_async(session)
             del self._released[: len(released)]
-            self._forget(released)
+            self._forget(held["token"] for held in released)
             self._count(released=moved.moved, stale=moved.stale)
 
     async def _complete(self, session: Session, batch: Sequence[Finished]) -> None:
@@ -128,7 +128,7 @@ class Flusher:
                 await self._complete(session, batch[:middle])
                 await self._complete(session, batch[middle:])
                 return
-            logger.error("execution %s: %s: %s", batch[0]["id"], UNSTORABLE, error)
+            logger.error("execution %s: %s: %s", batch[0].id, UNSTORABLE, error)
             done = await self._complete_unstorable(session, batch[0])
         self._count(completed=done.completed, stale=done.stale, duplicates=done.duplicates)
         if done.stale or done.duplicates:
@@ -137,25 +137,20 @@ class Flusher:
             )
 
     async def _complete_unstorable(self, session: Session, end: Finished) -> queue.Completed:
-        bare: Finished = {
-            **end,
-            "status": "failed",
-            "outcome": "failed",
-            "error_message": UNSTORABLE,
-            "result": None,
-            "error_text": None,
-        }
+        bare = end._replace(
+            outcome=AttemptOutcome.FAILED.value, error_message=UNSTORABLE, result="", error_text=""
+        )
         try:
             return await queue.complete([bare]).on_async(session)
         except AWAY:
             raise
         except psycopg.Error:
-            logger.exception("execution %s could not be finished; its lease will run out", end["id"])
+            logger.exception("execution %s could not be finished; its lease will run out", end.id)
             return queue.Completed(completed=0, stale=0, duplicates=0)
 
-    def _forget(self, batch: Sequence[Any]) -> None:
-        for held in batch:
-            self._leases.remove(held["token"])
+    def _forget(self, tokens: Iterable[str]) -> None:
+        for token in tokens:
+            self._leases.remove(token)
 
     def _count(self, **counts: int) -> None:
         for name, n in counts.items():

@@ -1,7 +1,7 @@
 """The live queue: one function per statement.
 
-`enqueue` and `notify_work` run in the caller's transaction. The others return a `Call`, for sync and asyncio sessions
-alike. Each is a transaction of its own when the session is in autocommit.
+`enqueue` and `notify_work` run in the caller's transaction, if there is one. The others return a `Call`, for sync and
+asyncio sessions alike. Each is a transaction of its own when the session is in autocommit.
 """
 
 from __future__ import annotations
@@ -105,20 +105,22 @@ class Failed(Held):
     delay: float
 
 
-class Finished(Held):
-    """The end of an execution. `outcome` is the attempt's; `error_message` has no customer's content in it.
+class Finished(NamedTuple):
+    """The end of an execution, by its last attempt: it succeeded when that did. Times are the database's clock.
 
-    `gone` says that no later run of the job can succeed: its endpoint will not be back.
+    `result` is JSON; empty texts are none. `error_message` has no customer's content in it. `gone` says that no later
+    run of the job can succeed: its endpoint will not be back.
     """
 
-    status: str
+    id: int
+    token: str
     outcome: str
-    error_message: str | None
     started: float
     finished: float
-    result: Any
-    error_text: str | None
-    gone: bool
+    error_message: str = ""
+    result: str = ""
+    error_text: str = ""
+    gone: bool = False
 
 
 class Completed(NamedTuple):
@@ -137,7 +139,10 @@ class Moved(NamedTuple):
 
 
 def enqueue(cursor: Executes, rows: Sequence[NewExecution]) -> list[int]:
-    """Make executions in one statement. The ids of those made, in no order; a tick that is live already is not."""
+    """Make executions and wake the workers, in one statement. The ids of those made, in no order.
+
+    A tick that is live already is not made again.
+    """
     params = {column: [getattr(row, column) for row in rows] for column in _COLUMNS}
     cursor.execute(statement("enqueue"), params)
     return [execution_id for (execution_id,) in cursor.fetchall()]
@@ -210,7 +215,10 @@ def renew(leases: Sequence[Held], *, lease_seconds: float) -> Call[set[str]]:
 
 def complete(batch: Sequence[Finished]) -> Call[Completed]:
     """Move executions to the ledger, with everything that follows from it, in one transaction."""
-    return Call("complete", {"batch": _batch(batch)}, _completed)
+    ordered = sorted(batch, key=lambda end: end.id)  # as `_batch`
+    columns = zip(*ordered, strict=True) if ordered else ([] for _ in Finished._fields)
+    params = {field: list(column) for field, column in zip(Finished._fields, columns, strict=True)}
+    return Call("complete", params, _completed)
 
 
 def _completed(rows: Rows) -> Completed:

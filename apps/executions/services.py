@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from django.db import connection, transaction
 
 from apps.executions.models import Execution, ExecutionLog
-from apps.executions.queue import NewExecution, enqueue, notify_work
+from apps.executions.queue import NewExecution, enqueue
 from apps.executions.states import Kind
 
 # Lowers a backfill below every priority a job may have (-100 to 100), and keeps the order among backfills.
@@ -53,7 +53,6 @@ def execution_trigger(*, job: Runnable) -> int:
         now = _now(cursor)
         row = _execution(job, Kind.MANUAL, scheduled_for=now, run_at=now, priority=job.priority)
         (execution_id,) = enqueue(cursor, [row])
-        notify_work(cursor)
     return execution_id
 
 
@@ -78,7 +77,6 @@ def executions_retry(*, pairs: Sequence[tuple[ExecutionLog, Runnable]]) -> dict[
             for execution, job in pairs
         ]
         made = enqueue(cursor, rows)
-        notify_work(cursor)
         # Read before the commit: after it a worker may have taken them, and finished them.
         return {row.retry_of: row.pk for row in Execution.objects.filter(pk__in=made) if row.retry_of}
 
@@ -103,7 +101,6 @@ def executions_backfill(
     ]
     with connection.cursor() as cursor:
         made = sorted(enqueue(cursor, rows))
-        notify_work(cursor)
     return made
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from apps.executions.queue import Claimed, Failed, Finished
-from apps.executions.states import AttemptOutcome, Outcome
+from apps.executions.states import AttemptOutcome
 from apps.executions.targets.context import TargetResult
+from apps.executions.targets.outcome import storable
 
 MAX_MESSAGE = 500
 
@@ -35,8 +36,8 @@ def failed_attempt(
     return {
         "id": row.id,
         "token": row.token,
-        "outcome": _outcome(result).value,
-        "error_message": _message(result) or "",
+        "outcome": _failure(result).value,
+        "error_message": _message(result),
         "started": started,
         "finished": finished,
         "delay": delay,
@@ -45,25 +46,25 @@ def failed_attempt(
 
 def end(row: Claimed, result: TargetResult, *, started: float, finished: float) -> Finished:
     """Of an execution that is over. Times are the database's clock."""
-    return {
-        "id": row.id,
-        "token": row.token,
-        "status": (Outcome.SUCCESS if result.ok else Outcome.FAILED).value,
-        "outcome": _outcome(result).value,
-        "error_message": _message(result),
-        "started": started,
-        "finished": finished,
-        "result": result.result,
-        "error_text": None if result.ok else (result.detail or result.error or None),
-        "gone": result.gone and not result.ok,
-    }
-
-
-def _outcome(result: TargetResult) -> AttemptOutcome:
+    stored = storable(result.result) or ""
     if result.ok:
-        return AttemptOutcome.SUCCESS
+        return Finished(row.id, row.token, AttemptOutcome.SUCCESS.value, started, finished, result=stored)
+    return Finished(
+        row.id,
+        row.token,
+        _failure(result).value,
+        started,
+        finished,
+        error_message=_message(result),
+        result=stored,
+        error_text=result.detail or result.error,
+        gone=result.gone,
+    )
+
+
+def _failure(result: TargetResult) -> AttemptOutcome:
     return AttemptOutcome.TIMEOUT if result.timed_out else AttemptOutcome.FAILED
 
 
-def _message(result: TargetResult) -> str | None:
-    return None if result.ok else (result.error or "it failed")[:MAX_MESSAGE]
+def _message(result: TargetResult) -> str:
+    return (result.error or "it failed")[:MAX_MESSAGE]

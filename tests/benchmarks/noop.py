@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from tests.benchmarks import plain_sql
-from tests.benchmarks.bench import Bench, Result, Session, scalar, session
+from tests.benchmarks.bench import Bench, Result, Session, emptied, session
 from tests.benchmarks.databases import our_database
 from tests.benchmarks.peers.queues import PEERS, NotMeasured, RunningPeer, running_peer
 from tests.benchmarks.population import PAYLOAD, executions, make_jobs, put
@@ -22,7 +22,6 @@ from tests.benchmarks.running import Processes, processes, wait_for_worker
 
 Jobs = list[tuple[int, int]]
 TENANTS, JOBS, ROWS = 100, 1_000, 20_000
-OURS_LEFT = "SELECT EXISTS (SELECT FROM executions_execution)"
 BATCH = 500
 
 
@@ -70,13 +69,14 @@ def ours(children: Processes, own: Session, jobs: Jobs) -> float:
     rows = executions(jobs, ROWS)
     put(own, rows)
     started = time.perf_counter()
-    children.wait_for(lambda: not scalar(own, OURS_LEFT), "an empty queue", within=120)
+    empty = emptied(own, "executions_execution")
+    children.wait_for(empty, "an empty queue", within=120)
     return ROWS / (time.perf_counter() - started)
 
 
 def peers(peer: RunningPeer) -> float:
     filled = peer.fill(peer.peer.rows)
-    peer.children.wait_for(peer.is_empty, "an empty queue", within=120)
+    peer.children.wait_for(peer.emptied(), "an empty queue", within=120)
     return peer.peer.rows / (time.time() - filled)
 
 

@@ -119,9 +119,8 @@ def executions(
 
 
 def put(session: Session, rows: Sequence[Any]) -> None:
-    """Into the queue in one transaction, and wake the workers."""
-    from apps.executions.queue import enqueue, notify_work
+    """Into the queue in one statement, which wakes the workers."""
+    from apps.executions.queue import enqueue
 
-    with session.transaction(), session.cursor() as cursor:
+    with session.cursor() as cursor:
         enqueue(cursor, rows)
-        notify_work(cursor)

@@ -21,7 +21,7 @@ from apps.executions.queue import PINNED_PLANS, Claimed, Finished
 from apps.executions.selectors import execution_attempts
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
-from tests.workers import Session, execution
+from tests.workers import Session, end_of, execution
 
 
 @pytest.fixture
@@ -41,21 +41,6 @@ def claim(
 ) -> list[Claimed]:
     with session.cursor() as cursor:
         return list(queue.claim(worker=worker, limit=limit, lease_seconds=lease_seconds).on(cursor))
-
-
-def end_of(row: Claimed, status: str = "success", at: float = 0.5, **fields: Any) -> Finished:
-    end: Finished = {
-        "id": row.id,
-        "token": row.token,
-        "status": status,
-        "outcome": status,
-        "error_message": None if status == "success" else "it failed",
-        "started": row.leased_at,
-        "finished": row.leased_at + at,
-        "result": {"n": 1},
-        "error_text": None if status == "success" else "a customer's words",
-    }
-    return {**end, **fields}  # type: ignore[typeddict-item]
 
 
 def test_claim_takes_what_is_due_by_priority_then_age(session: Session, acme: Any) -> None:
@@ -238,12 +223,9 @@ def test_note_tells_a_job_how_the_flush_ended(session: Session, everyone: None, 
         claimed = claim(session)
         statuses = ["failed", "success", "failed", "failed", "failed"]
         ends = [
-            end_of(row, status, at=float(n))
+            end_of(row, status, started=claimed[0].leased_at, finished=claimed[0].leased_at + n)
             for n, (row, status) in enumerate(zip(claimed, statuses, strict=True))
         ]
-        base = min(end["started"] for end in ends)
-        for n, end in enumerate(ends):
-            end["started"], end["finished"] = base, base + n
         queue.complete(ends).on(cursor)
     note = OutcomeNote.objects.get()
     assert (note.job_id, note.execution_id, note.status) == (first.job_id, claimed[-1].id, "failed")
@@ -351,6 +333,7 @@ def test_rank_due_reads_what_waits_and_the_ends_of_its_tenants(session: Session,
 @pytest.mark.parametrize("name", ["complete", "retry", "release", "renew"])
 def test_owner_finds_its_rows_by_primary_key(session: Session, misled: str, name: str) -> None:
     batch = json.dumps([{"id": n, "token": str(uuid4())} for n in range(500)])
-    plan = plan_of(session, name, {"batch": batch, "worker": "w", "lease_seconds": 30.0})
+    ends = queue.complete([Finished(n, str(uuid4()), "success", 0.0, 0.5) for n in range(500)])
+    plan = plan_of(session, name, {**ends.params, "batch": batch, "worker": "w", "lease_seconds": 30.0})
     assert on_queue(plan) == [("Index Scan", "executions_execution_pkey")]
     assert kinds(plan).isdisjoint({"Nested Loop", "Seq Scan", "Merge Join"})

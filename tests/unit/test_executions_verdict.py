@@ -90,14 +90,14 @@ def test_lost_worker_uses_up_no_attempt() -> None:
 
 def test_ledger_has_our_sentence_and_output_the_customers_words() -> None:
     end = verdict.end(claimed(), FAILED, started=1.0, finished=2.0)
-    assert end["error_message"] == "it raised ValueError"
-    assert end["error_text"] == "Traceback: a customer's words"
-    assert (end["status"], end["outcome"]) == ("failed", "failed")
+    assert end.error_message == "it raised ValueError"
+    assert end.error_text == "Traceback: a customer's words"
+    assert end.outcome == "failed"
 
 
 def test_only_a_failure_can_say_that_the_endpoint_is_gone() -> None:
     def ends(result: TargetResult) -> bool:
-        return verdict.end(claimed(), result, started=1.0, finished=2.0)["gone"]
+        return verdict.end(claimed(), result, started=1.0, finished=2.0).gone
 
     assert ends(TargetResult("failed", permanent=True, gone=True))
     assert not ends(TargetResult("failed", permanent=True))
@@ -106,16 +106,11 @@ def test_only_a_failure_can_say_that_the_endpoint_is_gone() -> None:
 
 def test_timeout_is_told_apart_from_failure() -> None:
     slow = TargetResult("failed", error="timed out after 5 s", timed_out=True)
-    assert verdict.end(claimed(), slow, started=1.0, finished=2.0)["outcome"] == "timeout"
+    assert verdict.end(claimed(), slow, started=1.0, finished=2.0).outcome == "timeout"
     attempt = verdict.failed_attempt(claimed(), slow, started=1.0, finished=2.0, delay=3.0)
     assert (attempt["outcome"], attempt["delay"]) == ("timeout", 3.0)
 
 
 def test_success_has_no_message() -> None:
     end = verdict.end(claimed(), TargetResult("ok", {"n": 1}), started=1.0, finished=2.0)
-    assert (end["status"], end["error_message"], end["error_text"], end["result"]) == (
-        "success",
-        None,
-        None,
-        {"n": 1},
-    )
+    assert (end.outcome, end.error_message, end.error_text, end.result) == ("success", "", "", '{"n": 1}')

@@ -37,6 +37,7 @@ from apps.executions.targets.processes import ProcessRunner
 from apps.executions.targets.resolver import DNS_THREADS, CheckedResolver
 from apps.executions.targets.runner import run_target
 from apps.executions.targets.ssrf import AddressPolicy
+from tests.unit.targets import loaded
 
 LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),))
 MOMENT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -117,7 +118,9 @@ async def run(
     endpoint = EndpointContent(url, SECRETS) if url else None
     async with HttpClient(LOOPBACK, tls=tls) as client:
         resources = Resources(client, endpoint, {"partner": [SECRETS[1]]})
-        return await run_target(name, params, CONTEXT, resources, ProcessRunner(max_workers=1), within)
+        return loaded(
+            await run_target(name, params, CONTEXT, resources, ProcessRunner(max_workers=1), within)
+        )
 
 
 # --- what is sent

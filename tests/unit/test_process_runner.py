@@ -20,6 +20,7 @@ from apps.executions.targets.context import ExecutionContext, TargetFailed, Targ
 from apps.executions.targets.processes import ProcessRunner
 from apps.executions.targets.registry import TaskDefinition
 from tests.unit import process_tasks
+from tests.unit.targets import loaded
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOMENT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -80,7 +81,7 @@ def with_runner(scenario: Callable[[ProcessRunner], Any], **options: int) -> Any
 
 def test_a_function_runs_in_another_process_with_params_and_context() -> None:
     async def scenario(runner: ProcessRunner) -> TargetResult:
-        return await runner.run(definition("pid"), {"n": 1}, CONTEXT, 30)
+        return loaded(await runner.run(definition("pid"), {"n": 1}, CONTEXT, 30))
 
     result = with_runner(scenario, max_workers=1)
     assert result.ok
@@ -101,7 +102,7 @@ def test_every_call_has_a_process_of_its_own_and_few_run_at_once() -> None:
         while not calls.done():
             most = max(most, len(family(runner)))
             await asyncio.sleep(0)
-        return [result.result["pid"] for result in await calls], most
+        return [loaded(result).result["pid"] for result in await calls], most
 
     pids, most = with_runner(scenario, max_workers=2)
     assert len(set(pids)) == 20

@@ -144,7 +144,7 @@ class LogParser:
         if self.textual:
             with suppress(ValueError, RecursionError):
                 value = json.loads(value)
-        return None if value is None else json.dumps(storable(value))
+        return storable(value)
 
 
 def _bigint(name: str, value: Any) -> int:
@@ -176,7 +176,7 @@ def _text(value: Any) -> str:
     """A text that people read: what Postgres cannot store in it is replaced."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(storable(value))
+    text = value if isinstance(value, str) else str(storable(value))
     return text.strip().replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 

@@ -36,13 +36,20 @@ class ExecutionContext:
         return f"exec_{self.execution_id}"
 
 
+class JsonText(str):
+    """A value as JSON, with nothing in it that jsonb would refuse."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class TargetResult:
     """What became of one attempt.
 
-    `result` is JSON-able. `error` is one line for a log, `detail` the long text (a traceback). `retry_after` is the
-    delay in seconds that the receiver asked for. `permanent` says that another attempt cannot help, `gone` that no
-    later run of the job can either, `timed_out` that it was ended for taking too long.
+    `result` is JSON-able; when it has been made storable, a JsonText. `error` is one line for a log, `detail` the long
+    text (a traceback). `retry_after` is the delay in seconds that the receiver asked for. `permanent` says that another
+    attempt cannot help, `gone` that no later run of the job can either, `timed_out` that it was ended for taking too
+    long.
     """
 
     status: Literal["ok", "failed"]

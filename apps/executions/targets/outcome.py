@@ -14,7 +14,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from rest_framework.exceptions import ValidationError
 
-from apps.executions.targets.context import TargetFailed, TargetResult
+from apps.executions.targets.context import JsonText, TargetFailed, TargetResult
 from apps.executions.targets.http import HttpError
 from apps.executions.targets.registry import UnknownTask
 
@@ -63,18 +63,20 @@ def from_error(error: BaseException) -> TargetResult:
     )
 
 
-def storable(value: Any) -> Any:
+def storable(value: Any) -> JsonText | None:
     """The value as jsonb takes it. What JSON cannot say, or too much of it, becomes an object that says so."""
+    if value is None or isinstance(value, JsonText):
+        return value
     try:
         text = _JSON.encode(value)
         if len(text) > MAX_RESULT:
-            return {"truncated": _text(text, MAX_RESULT // 2)}
-        if not _UNCLEAN.search(text) and text.count("[") + text.count("{") <= MAX_DEPTH:
-            return json.loads(text)  # as most are
-        # Escaped in the JSON, so that keys and nested strings are covered; lone surrogates are refused like NULs.
-        return _clean(json.loads(text), MAX_DEPTH)
+            text = json.dumps({"truncated": _text(text, MAX_RESULT // 2)})
+        elif _UNCLEAN.search(text) or text.count("[") + text.count("{") > MAX_DEPTH:
+            # Escaped in the JSON, so that keys and nested strings are covered; lone surrogates are refused like NULs.
+            text = json.dumps(_clean(json.loads(text), MAX_DEPTH))
+        return JsonText(text)
     except (TypeError, ValueError, RecursionError, OverflowError):
-        return {"not_json": _text(_shown(value), 1000)}
+        return JsonText(json.dumps({"not_json": _text(_shown(value), 1000)}))
 
 
 def _clean(value: Any, depth: int) -> Any:

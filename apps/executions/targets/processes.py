@@ -17,7 +17,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from apps.executions.targets.context import ExecutionContext, TargetFailed, TargetResult
+from apps.executions.targets.context import ExecutionContext, JsonText, TargetFailed, TargetResult
 from apps.executions.targets.process_child import SIZE
 from apps.executions.targets.registry import TaskDefinition
 
@@ -122,7 +122,10 @@ class ProcessRunner:
                     keeper.close()
         if not reply:
             raise TargetFailed("the task's process ended before the task did")
-        return TargetResult(**json.loads(reply))
+        fields = json.loads(reply)
+        if fields["result"] is not None:
+            fields["result"] = JsonText(fields["result"])
+        return TargetResult(**fields)
 
     async def close(self) -> None:
         """Kill every process, whatever it is doing, and wait until it is gone."""

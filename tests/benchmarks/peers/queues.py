@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from tests.benchmarks.bench import emptied
 from tests.benchmarks.databases import empty_database
 from tests.benchmarks.peers.install import NotMeasured, node_command, python_command, version_of
 from tests.benchmarks.running import Processes, processes
@@ -17,32 +18,32 @@ __all__ = ["PEERS", "NotMeasured", "Peer", "RunningPeer", "running_peer"]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """`rows` take it a second or a few; `left` says whether any wait or run."""
+    """`rows` take it a second or a few; its rows of `table` that are `live` wait or run."""
 
     name: str
     command: Callable[[str], tuple[str, ...]]
     driver: str
     rows: int
-    left: str
+    table: str
+    live: str = "true"
 
 
 PEERS = {
-    "pgqueuer": Peer(
-        "pgqueuer", python_command, "pgqueuer_driver", 20_000, "SELECT EXISTS (SELECT FROM pgqueuer)"
-    ),
+    "pgqueuer": Peer("pgqueuer", python_command, "pgqueuer_driver", 20_000, "pgqueuer"),
     "graphile-worker": Peer(
         "graphile-worker",
         node_command,
         "graphile_worker",
         20_000,
-        "SELECT EXISTS (SELECT FROM graphile_worker._private_jobs)",
+        "graphile_worker._private_jobs",
     ),
     "procrastinate": Peer(
         "procrastinate",
         python_command,
         "procrastinate_driver",
         1_000,
-        "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE status IN ('todo', 'doing'))",
+        "procrastinate_jobs",
+        "status IN ('todo', 'doing')",
     ),
 }
 
@@ -69,8 +70,9 @@ class RunningPeer:
         self.children.wait_for(lambda: len(self.children.lags("work")) >= before + jobs, "all jobs ran")
         return self.children.lags("work")[before:]
 
-    def is_empty(self) -> bool:
-        return not self._session.execute(self.peer.left).fetchone()[0]  # type: ignore[call-overload,index]
+    def emptied(self) -> Callable[[], bool]:
+        """Whether its queue, which has just been filled, is empty."""
+        return emptied(self._session, self.peer.table, self.peer.live)
 
     def _do(self, mode: str, number: int, said: str) -> str:
         self._number += 1
