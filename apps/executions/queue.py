@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from secrets import token_hex
 from typing import Any, NamedTuple, TypedDict
 
 from apps.executions.call import Call, Executes, Rows
@@ -180,6 +181,7 @@ def claim(
     """
     params = {
         "worker": worker,
+        "token": token_hex(8),  # gen_random_uuid() takes the server 4 µs a row
         "limit": limit,
         "lease_seconds": lease_seconds,
         "window": 2 * limit + 100 if window is None else window,

@@ -1,5 +1,5 @@
--- Take the next executions, each under a token of its own, as far as caps allow: of a job (its row says how many), of a
--- tenant (its plan says). What runs is what is leased, counted here and now. Two of these at once would both count and
+-- Take the next executions, each under a token of its own (64 random bits of this claim, and its id), as far as caps allow:
+-- of a job (its row says how many), of a tenant (its plan says). What runs is what is leased, counted here and now. Two of these at once would both count and
 -- both take, so they run one after the other, under an advisory lock.
 --
 -- It walks no more than a window of the queue from a position on, so that it costs the same however many rows wait
@@ -59,7 +59,7 @@ WITH waiting AS MATERIALIZED (
     UPDATE executions_execution
     SET state = 'leased',
         attempt = attempt + 1,
-        lease_token = gen_random_uuid(),
+        lease_token = (%(token)s || lpad(to_hex(id), 16, '0'))::uuid,
         leased_at = clock_timestamp(),
         lease_expires_at = clock_timestamp() + %(lease_seconds)s * interval '1 second',
         worker = %(worker)s

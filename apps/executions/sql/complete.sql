@@ -25,7 +25,8 @@ WITH given AS MATERIALIZED (
         outcome, lease_token, attempt, to_timestamp(started), to_timestamp(finished),
         round((finished - started) * 1000)::integer, worker, created_at
     FROM gone
-    ON CONFLICT (job_id, scheduled_for, kind) WHERE kind IN ('scheduled', 'backfill') DO NOTHING
+    ON CONFLICT (job_id, scheduled_for, (CASE kind WHEN 'scheduled' THEN 0 WHEN 'backfill' THEN -1 ELSE id END))
+        WHERE job_id IS NOT NULL DO NOTHING
     RETURNING
         id, tenant_id, job_id, user_id, legacy_user_id, kind, scheduled_for, task_type, epoch, status, error_message,
         finished_at
