@@ -65,6 +65,18 @@ async def fail_until(params: dict[str, Any], context: ExecutionContext, resource
     return context.attempt
 
 
+@task("tests.by_attempt")
+async def by_attempt(params: dict[str, Any], context: ExecutionContext, resources: Resources) -> int:
+    """Writes down that it was called, then does what `does` has for this attempt: hang, fail or end."""
+    _write_down(params["file"], context)
+    match params["does"][context.attempt - 1]:
+        case "hang":
+            await asyncio.sleep(3600)
+        case "fail":
+            raise TargetFailed("not yet")
+    return context.attempt
+
+
 @task("tests.give_up")
 async def give_up(params: dict[str, Any], context: ExecutionContext, resources: Resources) -> None:
     """Fails for good."""

@@ -122,7 +122,7 @@ def test_place_is_freed_by_whatever_ends_a_lease_and_by_nothing_else(
     )
     assert claim(session) == []  # it may run still: until the reaper has taken it back it counts
     with session.cursor() as cursor:
-        assert queue.release([{"id": row.id, "token": row.token}]).on(cursor).moved == 1
+        assert queue.release([{"id": row.id, "token": row.token}], worker="w").on(cursor).moved == 1
     (again,) = claim(session)
     assert again.id == first
     with session.cursor() as cursor:

@@ -123,7 +123,7 @@ def test_place_is_kept_by_what_is_handed_back_or_reaped_and_not_by_what_failed(
     add(session, *many(acme, 3))
     first, second, third = claim(session, 3)
     with session.cursor() as cursor:
-        queue.release([{"id": second.id, "token": second.token}]).on(cursor)
+        queue.release([{"id": second.id, "token": second.token}], worker="w").on(cursor)
         failed: Any = {
             "outcome": "failed",
             "error_message": "x",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -429,12 +431,96 @@ def test_sigterm_lets_short_work_end_and_hands_the_rest_back(
     assert worker.wait() == 0, worker.said()
     assert ExecutionLog.objects.get().pk == short
     for row in Execution.objects.filter(pk__in=[long, plain]):
-        assert (row.state, row.attempt, row.lease_token, row.worker) == ("pending", 0, None, None)
-    assert not Attempt.objects.exists()
+        assert (row.state, row.attempt, row.lease_token, row.worker) == ("pending", 1, None, None)
+        assert (row.released, row.lost) == (1, 0)
+        (tried,) = execution_attempts(execution=row)
+        assert (tried.attempt, tried.outcome, tried.worker) == (1, "released", "leaver")
+        assert tried.error_message == "the worker was stopped"
+        assert tried.finished_at - tried.started_at > timedelta(seconds=2.5), "from its call to its end"
     wait_for(
         lambda: not any(c.is_running() and c.status() != "zombie" for c in children), "the child is dead"
     )
     assert sessions_of_workers(session) == []
+
+
+@pytest.mark.parametrize(
+    ("max_attempts", "does", "outcomes"),
+    [
+        (1, ["hang", "end"], ["released", "success"]),
+        (1, ["hang", "fail"], ["released", "failed"]),
+        (2, ["hang", "fail", "end"], ["released", "failed", "success"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else str(value),
+)
+def test_run_that_a_drain_cuts_short_is_on_record_and_uses_up_no_attempt(
+    session: Session,
+    everyone: None,
+    acme: Any,
+    start: Any,
+    tmp_path: Path,
+    max_attempts: int,
+    does: list[str],
+    outcomes: list[str],
+) -> None:
+    calls = tmp_path / "calls"
+    row = execution(acme, "tests.by_attempt", max_attempts=max_attempts)
+    (execution_id,) = put(session, acme, row, params={"file": str(calls), "does": does})
+    leaver = start("leaver", LEASE_SECONDS="60", WORKER_DRAIN="0.1")
+    wait_for(calls.exists, "the first call")
+    leaver.process.send_signal(signal.SIGTERM)
+    assert leaver.wait() == 0, leaver.said()
+    start("heir")
+    (log,) = ended(execution_id)
+    attempts = execution_attempts(execution=log)
+    assert [tried.outcome for tried in attempts] == outcomes
+    assert [tried.worker for tried in attempts] == ["leaver", *["heir"] * (len(does) - 1)]
+    called = [json.loads(line)["attempt"] for line in calls.read_text().splitlines()]
+    assert called == [tried.attempt for tried in attempts], "each call has a record of its own"
+    assert len({tried.lease_token for tried in attempts}) == len(does)
+
+
+def test_run_that_had_not_begun_is_handed_back_without_a_record(
+    session: Session, everyone: None, acme: Any, tmp_path: Path
+) -> None:
+    """Of two plain functions that want the one process, one was called."""
+    calls = tmp_path / "calls"
+    params = {"file": str(calls), "seconds": 600}
+    rows = [execution(acme, "tests.record_plain") for _ in range(2)]
+    ids = set(put(session, acme, *rows, params=params))
+
+    def script(worker: Worker) -> None:
+        wait_for(lambda: worker.running == 2 and calls.exists(), "two leases and one call")
+
+    worker = run(script, limits=replace(LIMITS, drain=0.1))
+    assert worker.counts["released"] == 2
+    (called,) = (json.loads(line)["execution_id"] for line in calls.read_text().splitlines())
+    assert Attempt.objects.get().execution_id == called
+    begun, other = Execution.objects.get(pk=called), Execution.objects.get(pk=(ids - {called}).pop())
+    assert (begun.attempt, begun.released) == (1, 1)
+    assert (other.attempt, other.released) == (0, 0)
+
+
+def test_run_whose_content_could_not_be_read_is_handed_back_without_a_record(
+    session: Session, everyone: None, acme: Any, start: Any
+) -> None:
+    """It takes two readings that fail: the worker tries once more by itself."""
+    (execution_id,) = put(session, acme, execution(acme))
+    contents = f"{acme.schema_name}.vault_jobcontent"
+    worker = start("reader")
+
+    def handed_back() -> bool:
+        session.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = %s::regclass AND NOT granted",
+            [contents],
+        )
+        return "is handed back: its content cannot be read" in worker.said()
+
+    with machine.connect(application_name="tests") as holder, holder.transaction():
+        holder.execute(f"LOCK TABLE {contents} IN ACCESS EXCLUSIVE MODE")
+        wait_for(handed_back, "two readings that failed")
+    (log,) = ended(execution_id)
+    assert (log.status, log.attempts) == ("success", 1)
+    assert not Attempt.objects.exists()
 
 
 def test_second_sigterm_does_not_wait(session: Session, everyone: None, acme: Any, start: Any) -> None:
@@ -464,6 +550,7 @@ def test_task_that_will_not_be_cancelled_does_not_keep_its_lease(
     worker = asyncio.run(leave())
     assert worker.counts["released"] == 1
     assert Execution.objects.get().state == "pending"
+    assert Attempt.objects.get().outcome == "released"
     assert not ExecutionLog.objects.exists()
 
 

@@ -13,6 +13,7 @@ _OUTCOMES = {
     "failed": "danger",
     "timeout": "warning",
     "lost": "danger",
+    "released": "info",
     "leased": "success",
     "pending": "info",
 }

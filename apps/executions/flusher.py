@@ -10,7 +10,7 @@ import psycopg
 
 from apps.executions import queue
 from apps.executions.leases import Leases
-from apps.executions.queue import Failed, Finished, Held
+from apps.executions.queue import Failed, Finished, Released
 from apps.executions.reconnecting import AWAY, Session, keep_connected
 from apps.executions.states import AttemptOutcome
 
@@ -40,7 +40,7 @@ class Flusher:
         self._on_retry, self._on_written = on_retry, on_written
         self._finished: list[Finished] = []
         self._failed: list[Failed] = []
-        self._released: list[Held] = []
+        self._released: list[Released] = []
         self._wake, self._full = asyncio.Event(), asyncio.Event()
         self._closing, self._given_up = asyncio.Event(), asyncio.Event()
 
@@ -56,7 +56,7 @@ class Flusher:
         self._failed.append(attempt)
         self._awake()
 
-    def released(self, lease: Held) -> None:
+    def released(self, lease: Released) -> None:
         self._released.append(lease)
         self._awake()
 
@@ -111,7 +111,7 @@ class Flusher:
             self._count(retried=moved.moved, stale=moved.stale)
             self._on_retry(min(attempt["delay"] for attempt in failed))
         if released := self._released[:MAX_BATCH]:
-            moved = await queue.release(released).on_async(session)
+            moved = await queue.release(released, worker=self._worker).on_async(session)
             del self._released[: len(released)]
             self._forget(held["token"] for held in released)
             self._count(released=moved.moved, stale=moved.stale)

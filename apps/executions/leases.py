@@ -11,12 +11,18 @@ from apps.executions.queue import Claimed, Held
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """`deadline` (monotonic) is when the lease is over if nobody renews it, by a clock that is early, never late."""
+    """`deadline` (monotonic) is when the lease is over if nobody renews it, by a clock that is early, never late.
+    `called` (monotonic) is when its target was, None until then.
+    """
 
     execution: Claimed
     deadline: float
     task: asyncio.Task[None] | None = None
     lost: bool = False
+    called: float | None = None
+
+    def mark_called(self) -> None:
+        self.called = monotonic()
 
     @property
     def held(self) -> Held:

@@ -85,6 +85,7 @@ class Claimed(NamedTuple):
     retry_max_delay_seconds: int
     attempt: int
     lost: int
+    released: int
     leased_at: float
     rank: int = 0
 
@@ -94,6 +95,13 @@ class Held(TypedDict):
 
     id: int
     token: str
+
+
+class Released(Held, total=False):
+    """A lease handed back. It has the times, the database's clock, if its target had been called."""
+
+    started: float
+    finished: float
 
 
 class Failed(Held):
@@ -233,9 +241,9 @@ def retry(batch: Sequence[Failed], *, worker: str) -> Call[Moved]:
     return Call("retry", {"batch": _batch(batch), "worker": worker}, _moved)
 
 
-def release(batch: Sequence[Held]) -> Call[Moved]:
-    """Hand leases back as if they had not been taken, and wake the other workers."""
-    return Call("release", {"batch": _batch(batch)}, _moved)
+def release(batch: Sequence[Released], *, worker: str) -> Call[Moved]:
+    """Hand leases back, and wake the other workers. What had begun is an attempt on record, the rest never was one."""
+    return Call("release", {"batch": _batch(batch), "worker": worker}, _moved)
 
 
 def _moved(rows: Rows) -> Moved:

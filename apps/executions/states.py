@@ -18,14 +18,15 @@ class Outcome(models.TextChoices):
 
 
 class AttemptOutcome(models.TextChoices):
-    """Of one try. `lost` is a lease that expired: the worker died, hung, or was cut off. `cancelled` was stopped by a
-    person.
+    """Of one try. `lost` is a lease that expired: the worker died, hung, or was cut off. `released` was cut short by a
+    worker that was told to stop. `cancelled` was stopped by a person.
     """
 
     SUCCESS = "success"
     FAILED = "failed"
     TIMEOUT = "timeout"
     LOST = "lost"
+    RELEASED = "released"
     CANCELLED = "cancelled"
 
 

@@ -19,9 +19,9 @@ def delay_before_retry(row: Claimed, result: TargetResult, *, spread: float) -> 
     once, and somebody who set a delay is owed one.
 
     Where the receiver asked for more than b/2 it is that plus spread · b/2: never sooner, and not all at one instant.
-    A lost worker uses up no attempt.
+    A worker that was lost, or told to stop, uses up no attempt.
     """
-    failures = row.attempt - row.lost
+    failures = row.attempt - row.lost - row.released
     if result.ok or result.permanent or failures >= row.max_attempts:
         return None
     doubled = row.retry_delay_seconds * 2.0 ** min(max(failures, 1) - 1, 32)

@@ -5,7 +5,8 @@
     heartbeat (thread) ──┘ cancels what has lost its lease; looks at once when the claimer hears of a cancellation
 
 Async targets run in this loop, plain functions in processes of their own. `stop` drains: no more claims, a while for
-what runs, then every lease that is left is handed back.
+what runs, then every lease that is left is handed back: on record where its target had been called, and else as if it
+had not been claimed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from apps.executions.flusher import Flusher
 from apps.executions.heartbeat import Heartbeat
 from apps.executions.leases import Lease, Leases
 from apps.executions.limits import Limits
-from apps.executions.queue import Claimed
+from apps.executions.queue import Claimed, Released
 from apps.executions.targets.context import ExecutionContext, Resources, TargetFailed, TargetResult
 from apps.executions.targets.http import HttpClient
 from apps.executions.targets.processes import ProcessRunner
@@ -154,7 +155,7 @@ class Worker:
         self._running.discard(task)
         if task.cancelled():
             if not lease.lost:  # draining; this may have been before its first step
-                self._flusher.released(lease.held)
+                self._hand_back(lease)
         elif (error := task.exception()) is not None:
             logger.error("an execution's task failed; its lease will run out", exc_info=error)
             self._leases.remove(lease.execution.token)
@@ -166,7 +167,7 @@ class Worker:
         try:
             work = self._contents.cached(row) or await self._contents.load(row)
             started = monotonic()
-            result = await self._call(row, work)
+            result = await self._call(lease, work)
         except ContentMissing:
             result = TargetResult(
                 "failed", error="the job's content is missing or cannot be opened", permanent=True
@@ -176,13 +177,11 @@ class Worker:
             await asyncio.sleep(
                 AWAY_SECONDS
             )  # or it is claimed, and handed back, thousands of times a second
-            self._flusher.released(lease.held)
+            self._hand_back(lease)
             return
         if lease.lost:  # it would not be cancelled; nothing it says counts any more
             return
-        # The row was leased before the claim was answered, by a clock better than our estimate of it.
-        began = max(self._clock.at(started), row.leased_at)
-        ended = max(self._clock.at(monotonic()), began)
+        began, ended = self._since(started, row)
         delay = verdict.delay_before_retry(row, result, spread=random.random())  # noqa: S311 - spreads load
         if delay is None:
             self._flusher.finished(verdict.end(row, result, started=began, finished=ended))
@@ -191,7 +190,21 @@ class Worker:
                 verdict.failed_attempt(row, result, started=began, finished=ended, delay=delay)
             )
 
-    async def _call(self, row: Claimed, work: Work) -> TargetResult:
+    def _since(self, started: float, row: Claimed) -> tuple[float, float]:
+        """From `started` (monotonic) to now, as the database's time."""
+        # The row was leased before the claim was answered, by a clock better than our estimate of it.
+        began = max(self._clock.at(started), row.leased_at)
+        return began, max(self._clock.at(monotonic()), began)
+
+    def _hand_back(self, lease: Lease) -> None:
+        row = lease.execution
+        released: Released = {"id": row.id, "token": row.token}
+        if lease.called is not None:
+            released["started"], released["finished"] = self._since(lease.called, row)
+        self._flusher.released(released)
+
+    async def _call(self, lease: Lease, work: Work) -> TargetResult:
+        row = lease.execution
         tenant = work.tenant
         legacy = None if row.legacy_user_id is None else str(row.legacy_user_id)
         context = ExecutionContext(
@@ -208,7 +221,13 @@ class Worker:
         )
         resources = Resources(http=self._http, endpoint=tenant.endpoint, secrets=tenant.secrets)
         return await run_target(
-            row.target, work.params, context, resources, self._processes, float(row.timeout_seconds)
+            row.target,
+            work.params,
+            context,
+            resources,
+            self._processes,
+            float(row.timeout_seconds),
+            lease.mark_called,
         )
 
     def _lost(self, leases: list[Lease]) -> None:
@@ -235,7 +254,7 @@ class Worker:
         for lease in left:
             if lease.task in self._running:  # it will not be cancelled; it ends with this process
                 lease.lost = True
-                self._flusher.released(lease.held)
+                self._hand_back(lease)
 
     async def _write_out(self, writing: asyncio.Task[None]) -> None:
         self._flusher.close()

@@ -129,7 +129,7 @@ def _outcomes(history: History) -> Counter[Tick]:
 
 
 def _repeated_deliveries(history: History) -> list[str]:
-    """Deliveries beyond the first of a tick, unless a failed or lost attempt explains the next one."""
+    """Deliveries beyond the first of a tick, unless a failed, lost or released attempt explains the next one."""
     failed = {(t.execution_id, t.attempt) for t in history.tries if t.outcome != "success"}
     repeats: list[str] = []
     executions: dict[tuple[str, str, datetime], int] = {}

@@ -20,7 +20,7 @@ def at(seconds: float) -> datetime:
 
 
 def sound() -> History:
-    """Job 1: a success, a success after a lost worker, two skips, a failure after three. Two terms."""
+    """Job 1: a success, a success after a lost worker, two skips, a failure after one cut short. Two terms."""
     return History(
         stopped_at=at(5),
         commits=[
@@ -43,7 +43,7 @@ def sound() -> History:
             Attempt(10, 1, "success"),
             Attempt(11, 1, "lost"),
             Attempt(11, 2, "success"),
-            Attempt(12, 1, "failed"),
+            Attempt(12, 1, "released"),
             Attempt(12, 2, "timeout"),
         ],
         runs=[

@@ -103,14 +103,15 @@ def test_a_tick_delivered_under_two_executions_is_a_duplicate() -> None:
 def test_a_repeated_delivery_needs_a_failed_attempt_before_it() -> None:
     again = [*(delivery(n) for n in range(10)), delivery(3, attempt=2)]
     assert verdict(deliveries=again).figures["duplicates"] == 1
-    lost_once = [Try(103, 1, "lost"), Try(103, 2, "success")]
-    explained = verdict(
-        deliveries=again, tries=lost_once, rows=[row(n, attempts=1 + (n == 3)) for n in range(10)]
-    )
-    assert explained.good, explained.complaints
-    assert explained.figures["retries"] == 1
-    twice_the_same = [*again, delivery(3, attempt=2)]
-    assert verdict(deliveries=twice_the_same, tries=lost_once).figures["duplicates"] == 1
+    for outcome in ("failed", "lost", "released"):
+        tries = [Try(103, 1, outcome), Try(103, 2, "success")]
+        explained = verdict(
+            deliveries=again, tries=tries, rows=[row(n, attempts=1 + (n == 3)) for n in range(10)]
+        )
+        assert explained.good, explained.complaints
+        assert explained.figures["retries"] == 1
+        twice_the_same = [*again, delivery(3, attempt=2)]
+        assert verdict(deliveries=twice_the_same, tries=tries).figures["duplicates"] == 1
 
 
 def test_a_delivery_that_the_ledger_does_not_know_is_reported() -> None:

@@ -17,7 +17,7 @@ import pytest
 from apps.executions import queue
 from apps.executions.exclusive import numbered
 from apps.executions.models import Attempt, Delta, Execution, ExecutionLog, ExecutionOutput, OutcomeNote
-from apps.executions.queue import PINNED_PLANS, Claimed, Finished
+from apps.executions.queue import PINNED_PLANS, Claimed, Finished, Released
 from apps.executions.selectors import execution_attempts
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
@@ -164,7 +164,8 @@ def test_stale_token_changes_nothing_and_is_counted(
             failed: Any = {"id": stale.id, "token": stale.token, **attempt}
             assert queue.retry([failed], worker="w").on(cursor) == (0, 1)
         elif verb == "release":
-            assert queue.release([{"id": stale.id, "token": stale.token}]).on(cursor) == (0, 1)
+            begun: Any = {"id": stale.id, "token": stale.token, "started": 1.0, "finished": 2.0}
+            assert queue.release([begun], worker="w").on(cursor) == (0, 1)
         else:
             lease: Any = {"id": stale.id, "token": stale.token}
             assert queue.renew([lease], lease_seconds=99).on(cursor) == set()
@@ -236,10 +237,44 @@ def test_release_hands_the_attempt_back(session: Session, everyone: None, acme: 
     with session.cursor() as cursor:
         queue.enqueue(cursor, [execution(acme)])
         (row,) = claim(session)
-        assert queue.release([{"id": row.id, "token": row.token}]).on(cursor) == (1, 0)
+        assert queue.release([{"id": row.id, "token": row.token}], worker="w").on(cursor) == (1, 0)
         (again,) = claim(session, worker="other")
-    assert (again.id, again.attempt) == (row.id, 1)
+    assert (again.id, again.attempt, again.released) == (row.id, 1, 0)
     assert again.token != row.token
+    assert not Attempt.objects.exists()
+
+
+def test_release_of_what_had_begun_is_an_attempt_on_record(
+    session: Session, everyone: None, acme: Any
+) -> None:
+    """Beside one that had not begun, in one statement, and as often as it happens."""
+    with session.cursor() as cursor:
+        queue.enqueue(cursor, [execution(acme), execution(acme)])
+        tokens = []
+        for n in (1, 2):
+            begun, other = sorted(claim(session, worker=f"w{n}"), key=lambda row: row.id)
+            assert (begun.attempt, begun.released, other.attempt, other.released) == (n, n - 1, 1, 0)
+            tokens.append(begun.token)
+            started = begun.leased_at + 1
+            batch: list[Released] = [
+                {"id": begun.id, "token": begun.token, "started": started, "finished": started + 2},
+                {"id": other.id, "token": other.token},
+            ]
+            assert queue.release(batch, worker=f"w{n}").on(cursor) == (2, 0)
+            assert queue.release(batch, worker=f"w{n}").on(cursor) == (0, 2)
+    row = Execution.objects.get(pk=begun.id)
+    assert (row.state, row.attempt, row.released, row.lost) == ("pending", 2, 2, 0)
+    assert (row.lease_token, row.lease_expires_at, row.leased_at, row.worker) == (None, None, None, None)
+    tried = execution_attempts(execution=row)
+    assert [(one.attempt, one.worker, str(one.lease_token)) for one in tried] == [
+        (1, "w1", tokens[0]),
+        (2, "w2", tokens[1]),
+    ]
+    for one in tried:
+        assert (one.outcome, one.error_message) == ("released", "the worker was stopped")
+        assert one.tenant_id == acme.pk
+        assert one.finished_at - one.started_at == timedelta(seconds=2)
+    assert not Attempt.objects.filter(execution_id=other.id).exists()
 
 
 # -- plans -------------------------------------------------------------------------------------------------------

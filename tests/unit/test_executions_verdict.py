@@ -37,6 +37,7 @@ def claimed(**fields: Any) -> Claimed:
         retry_max_delay_seconds=60,
         attempt=1,
         lost=0,
+        released=0,
         leased_at=0.0,
     )
     return row._replace(**fields)
@@ -86,6 +87,12 @@ def test_last_attempt_success_and_permanent_failure_are_not_tried_again() -> Non
 def test_lost_worker_uses_up_no_attempt() -> None:
     assert verdict.delay_before_retry(claimed(attempt=3, lost=2), FAILED, spread=1.0) == pytest.approx(10.0)
     assert verdict.delay_before_retry(claimed(attempt=5, lost=2), FAILED, spread=0.5) is None
+
+
+def test_run_that_its_worker_was_stopped_in_uses_up_no_attempt() -> None:
+    row = claimed(attempt=5, lost=2, released=2)
+    assert verdict.delay_before_retry(row, FAILED, spread=1.0) == pytest.approx(10.0)
+    assert verdict.delay_before_retry(row._replace(max_attempts=1), FAILED, spread=0.5) is None
 
 
 def test_ledger_has_our_sentence_and_output_the_customers_words() -> None:

@@ -13,6 +13,7 @@ class Execution(Owned):
     """A run that is waiting or under a lease. The token in the WHERE of every later write is its owner's proof.
 
     `rank` is its place in the queue's virtual time, null until `run_at`. `max_concurrency` is its job's (null: none).
+    Of its attempts, `lost` and `released` are those that say nothing of the job: their workers died, or were stopped.
     """
 
     state = models.CharField(max_length=10, choices=State, db_default=State.PENDING)
@@ -26,6 +27,7 @@ class Execution(Owned):
     retry_max_delay_seconds = models.IntegerField()
     attempt = models.SmallIntegerField(db_default=0)
     lost = models.SmallIntegerField(db_default=0)
+    released = models.SmallIntegerField(db_default=0)
     lease_token = models.UUIDField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
     leased_at = models.DateTimeField(null=True)

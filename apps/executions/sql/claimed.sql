@@ -3,7 +3,7 @@
 SELECT
     id, lease_token::text, tenant_id, job_id, job_name, user_id, legacy_user_id, kind, scheduled_for, run_at, target,
     epoch, priority, content_version, timeout_seconds, max_attempts, retry_delay_seconds, retry_max_delay_seconds,
-    attempt, lost, extract(epoch FROM leased_at)::float8, rank
+    attempt, lost, released, extract(epoch FROM leased_at)::float8, rank
 FROM executions_execution
 WHERE id = ANY (current_setting('scheduler.claimed')::bigint[]) AND state <> 'pending' AND worker = %(worker)s
 ORDER BY rank, priority DESC, id

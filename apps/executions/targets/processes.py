@@ -14,6 +14,7 @@ import pickle
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -98,11 +99,12 @@ class ProcessRunner:
         params: dict[str, Any],
         context: ExecutionContext,
         timeout: float,  # noqa: ASYNC109 - passing it kills, which no caller could do
+        called: Callable[[], None] = lambda: None,
     ) -> TargetResult:
         """Call the function; the time begins when there is a place for it. Raises TimeoutError after killing it.
 
         Cancelling kills it as well. Raises TargetFailed when the process ended without an answer. Whichever it is,
-        everything that the call started is gone.
+        everything that the call started is gone. `called` is told when there is a place, right before the function is.
         """
         request = pickle.dumps((definition.path, params, context))
         async with self._places:
@@ -110,6 +112,7 @@ class ProcessRunner:
             keeper, call = self._hand_out()
             self._calls.add(call)
             try:
+                called()
                 async with asyncio.timeout(timeout):
                     reply = await _exchange(call, SIZE.pack(len(request)) + request)
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from apps.executions.targets import outcome, registry
@@ -17,20 +18,22 @@ async def run_target(
     resources: Resources,
     processes: ProcessRunner,
     timeout: float,  # noqa: ASYNC109 - it becomes a result
+    called: Callable[[], None] = lambda: None,
 ) -> TargetResult:
     """Validate, call, and bound by `timeout` seconds: an async target is cancelled, a plain function's process killed.
 
     A failure of any kind is a TargetResult. An async target that swallows cancellation is the one thing that can
-    outlast its time: it runs in our loop, and nothing can take it out.
+    outlast its time: it runs in our loop, and nothing can take it out. `called` is told right before the target is.
     """
     try:
         definition = registry.get(name)
         valid = registry.validate_params(name, params)
         if not definition.is_async:
             try:
-                return await processes.run(definition, valid, context, timeout)
+                return await processes.run(definition, valid, context, timeout, called)
             except TimeoutError:
                 raise TimeIsUp from None
+        called()
         return outcome.from_value(await within(timeout, definition.function(valid, context, resources)))
     except TimeIsUp:
         return TargetResult("failed", error=f"timed out after {timeout:g} s", timed_out=True)

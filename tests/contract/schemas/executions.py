@@ -54,7 +54,7 @@ RECENT_SCHEDULER_LOGS["properties"]["logs"]["maxItems"] = 5
 ATTEMPT = exact_object(
     {
         "attempt": {"type": "integer", "minimum": 1},
-        "outcome": one_of("success", "failed", "timeout", "lost", "cancelled"),
+        "outcome": one_of("success", "failed", "timeout", "lost", "released", "cancelled"),
         "started_at": nullable(TIME),
         "finished_at": TIME,
         "worker": STRING,
