@@ -28,6 +28,7 @@ from apps.executions.models import Execution, ExecutionLog, ExecutionOutput
 from apps.executions.reaper import Reaper
 from apps.executions.targets.context import ExecutionContext, Resources
 from apps.executions.targets.registry import task
+from apps.executions.vault_reading import FRESH_SECONDS
 from apps.executions.worker import Worker
 from apps.leadership.session import LeaderSession
 from apps.tenants import machine
@@ -260,6 +261,49 @@ def test_content_that_is_pushed_out_while_it_is_wanted_is_not_missing(
             await cache.close()
 
     assert [work.params for work in asyncio.run(burst())] == [{"who": "bravo"}, {"who": "acme"}]
+
+
+def test_a_worker_hears_of_a_new_endpoint_and_of_that_tenants_alone(
+    session: Session, acme: Any, bravo: Any
+) -> None:
+    assert FRESH_SECONDS > 30, "or it would look by itself"
+
+    def deliver(tenant: Any, url: str | None = None) -> str:
+        with tenant_scope(tenant):
+            if url is not None:
+                endpoint_put(url=url, signing_secrets=["whsec_" + "A" * 44])
+        [number] = put(session, tenant, execution(tenant, "tests.echo"))
+        wait_for(lambda: ExecutionLog.objects.filter(pk=number).exists(), "it ran", seconds=10)
+        with tenant_scope(tenant):
+            return str(ExecutionOutput.objects.get(pk=number).result["endpoint"])
+
+    with working():
+        assert deliver(acme, "https://acme.example/1") == "https://acme.example/1"
+        assert deliver(bravo, "https://bravo.example/1") == "https://bravo.example/1"
+        assert deliver(acme, "https://acme.example/2") == "https://acme.example/2"
+        assert deliver(bravo) == "https://bravo.example/1"
+
+
+def test_what_was_read_while_it_changed_is_not_kept(session: Session, acme: Any) -> None:
+    put(session, acme, execution(acme))
+    with session.cursor() as cursor:
+        (row,) = queue.claim(worker="tests", limit=1, lease_seconds=60).on(cursor)
+
+    async def read(*, changing: bool) -> Work | None:
+        cache = ContentCache()
+        try:
+            reading = asyncio.create_task(cache.load(row))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # it has begun
+            if changing:
+                cache.forget()
+            assert (await reading).tenant.schema_name == acme.schema_name
+            return cache.cached(row)
+        finally:
+            await cache.close()
+
+    assert asyncio.run(read(changing=False)) is not None
+    assert asyncio.run(read(changing=True)) is None
 
 
 @pytest.mark.parametrize("what", ["endpoint", "secret"])

@@ -12,6 +12,7 @@ from apps.executions.clock import DatabaseClock
 from apps.executions.queue import CANCEL_CHANNEL, WORK_CHANNEL, Claimed
 from apps.executions.reconnecting import Session, keep_connected
 from apps.executions.search import Search
+from apps.vault.services import CHANGED_CHANNEL
 
 MAX_BATCH = 500
 MAX_RANKED = 1000
@@ -26,7 +27,8 @@ class Claimer:
 
     `start` gets the claimed rows with the monotonic time before the claim; `free` says how many more may run, `held`
     how many leases there are. The session that claims is the one that listens: a notification ends its sleep directly.
-    `cancelled` is called when a person has cancelled something that this worker held.
+    `cancelled` is called when a person has cancelled something that this worker held, `vault_changed` with the schema
+    whose endpoint or secrets have changed, or None when such news may have been missed.
     """
 
     def __init__(
@@ -41,12 +43,13 @@ class Claimer:
         free: Callable[[], int],
         held: Callable[[], int],
         cancelled: Callable[[], None],
+        vault_changed: Callable[[str | None], None],
         until_empty: bool = False,
     ) -> None:
         self._worker, self._lease_seconds, self._poll = worker, lease_seconds, poll
         self._enough = max(1, concurrency // 4)
         self._clock, self._start, self._free, self._held = clock, start, free, held
-        self._cancelled = cancelled
+        self._cancelled, self._vault_changed = cancelled, vault_changed
         self._idle_means_done = until_empty
         self._wake = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -93,6 +96,8 @@ class Claimer:
         if channel == WORK_CHANNEL:
             self._search.news()
             self._wake.set()
+        elif channel == CHANGED_CHANNEL:
+            self._vault_changed(payload)
         elif payload == self._worker:
             # Not at once: it may have come with the answer to a claim, whose leases are yet to be taken down.
             asyncio.get_running_loop().call_soon(self._cancelled)
@@ -101,6 +106,8 @@ class Claimer:
         session.add_notify_handler(lambda notice: self._notified(notice.channel, notice.payload))
         await session.execute(f"LISTEN {WORK_CHANNEL}")
         await session.execute(f"LISTEN {CANCEL_CHANNEL}")
+        await session.execute(f"LISTEN {CHANGED_CHANNEL}")
+        self._vault_changed(None)
         await session.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         await self._look_ahead(session)
         while not self._stopped.is_set():

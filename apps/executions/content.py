@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from django.db import InterfaceError, OperationalError, connection
 
 from apps.executions.queue import Claimed
-from apps.executions.vault_reading import ROTATION_SECONDS, Key, Read, Surroundings
+from apps.executions.vault_reading import FRESH_SECONDS, Key, Read, Surroundings
 from apps.executions.vault_reading import read as read_vault
 
 MAX_CONTENTS = 20_000
@@ -45,6 +45,7 @@ class ContentCache:
         self._secret_names: dict[int, set[str]] = {}
         self._waiting: dict[Key, asyncio.Future[Work]] = {}
         self._refreshing: set[int] = set()
+        self._forgotten = 0  # how often
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vault")
 
     def cached(self, row: Claimed) -> Work | None:
@@ -54,7 +55,7 @@ class ContentCache:
         if found is None or tenant is None or tenant.expires <= monotonic():
             return None
         self._contents.move_to_end(key)
-        if tenant.expires - monotonic() < ROTATION_SECONDS / 2 and row.tenant_id not in self._refreshing:
+        if tenant.expires - monotonic() < FRESH_SECONDS / 2 and row.tenant_id not in self._refreshing:
             self._refresh(row.tenant_id)  # meanwhile nothing waits
         return Work(found[0], tenant)
 
@@ -68,6 +69,13 @@ class ContentCache:
                 loop.call_soon(self._start_reading)
             future = self._waiting[key] = loop.create_future()
         return await asyncio.shield(future)
+
+    def forget(self, schema_name: str | None = None) -> None:
+        """What is kept of the tenant's endpoint and secrets is no longer so; without a name, of any tenant's."""
+        self._forgotten += 1  # and what is being read may be from before
+        for tenant_id, tenant in list(self._tenants.items()):
+            if schema_name in (None, tenant.schema_name):
+                del self._tenants[tenant_id]
 
     async def warm(self) -> None:
         """Connect before the first execution would wait for it."""
@@ -85,14 +93,14 @@ class ContentCache:
         self._refreshing.add(tenant_id)
         names = frozenset(self._secret_names.get(tenant_id, ()))
         reading = asyncio.get_running_loop().run_in_executor(self._thread, read_vault, tenant_id, [], names)
-        reading.add_done_callback(partial(self._refreshed, tenant_id))
+        reading.add_done_callback(partial(self._refreshed, tenant_id, self._forgotten))
 
-    def _refreshed(self, tenant_id: int, reading: asyncio.Future[Read]) -> None:
+    def _refreshed(self, tenant_id: int, forgotten: int, reading: asyncio.Future[Read]) -> None:
         self._refreshing.discard(tenant_id)
         if (
             not reading.cancelled() and reading.exception() is None
         ):  # an error is met again by whoever has to wait
-            self._keep(tenant_id, reading.result())
+            self._keep(tenant_id, reading.result(), forgotten)
 
     def _start_reading(self) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -107,7 +115,9 @@ class ContentCache:
             reading = asyncio.get_running_loop().run_in_executor(
                 self._thread, read_vault, tenant_id, absent, names
             )
-            reading.add_done_callback(partial(self._finish, keys=keys, waiting=waiting, present=present))
+            reading.add_done_callback(
+                partial(self._finish, keys=keys, waiting=waiting, present=present, forgotten=self._forgotten)
+            )
 
     def _finish(
         self,
@@ -115,6 +125,7 @@ class ContentCache:
         keys: list[Key],
         waiting: dict[Key, asyncio.Future[Work]],
         present: Mapping[Key, tuple[dict[str, Any], int]],
+        forgotten: int,
     ) -> None:
         error = RuntimeError("the worker is stopping") if reading.cancelled() else reading.exception()
         for key in keys:
@@ -126,7 +137,7 @@ class ContentCache:
                 self._resolve(future, present.get(key) or read.contents.get(key), read)
             future.exception()  # marks it as seen: nobody may be waiting for it any more
         if error is None:
-            self._keep(keys[0].tenant_id, reading.result())
+            self._keep(keys[0].tenant_id, reading.result(), forgotten)
 
     def _resolve(
         self, future: asyncio.Future[Work], found: tuple[dict[str, Any], int] | None, read: Read
@@ -136,10 +147,11 @@ class ContentCache:
         else:
             future.set_result(Work(found[0], read.tenant))
 
-    def _keep(self, tenant_id: int, read: Read) -> None:
+    def _keep(self, tenant_id: int, read: Read, forgotten: int) -> None:
         if read.tenant is None:
             return
-        self._tenants[tenant_id] = read.tenant
+        if forgotten == self._forgotten:
+            self._tenants[tenant_id] = read.tenant
         self._secret_names[tenant_id] = set(read.tenant.secrets)
         for key, found in read.contents.items():
             if key not in self._contents:

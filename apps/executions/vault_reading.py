@@ -19,7 +19,7 @@ from apps.vault import services as vault
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-ROTATION_SECONDS = 5.0
+FRESH_SECONDS = 60.0
 
 
 class Key(NamedTuple):
@@ -29,7 +29,9 @@ class Key(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """Of a tenant: `expires` (monotonic) is when a rotated secret or a new URL is looked for again."""
+    """Of a tenant. A rotated secret or a new URL is told by a notification; `expires` (monotonic) is when it is looked
+    for without one.
+    """
 
     schema_name: str
     endpoint: EndpointContent | None
@@ -71,7 +73,7 @@ def _read_vault(tenant_id: int, keys: list[Key], names: Iterable[str]) -> Read:
         schema_name=str(tenant.schema_name),
         endpoint=None if endpoint is None else EndpointContent(endpoint.url, endpoint.secrets),
         secrets={name: [] if value is None else [value] for name, value in values.items()},
-        expires=monotonic() + ROTATION_SECONDS,
+        expires=monotonic() + FRESH_SECONDS,
     )
     return Read(surroundings, found)
 

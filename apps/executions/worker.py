@@ -84,6 +84,7 @@ class Worker:
             free=self._free,
             held=lambda: len(self._leases),
             cancelled=self._heartbeat.hurry,
+            vault_changed=self._contents.forget,
             until_empty=until_empty,
         )
         self._flusher = Flusher(

@@ -19,6 +19,7 @@ from apps.vault.labels import content_label, endpoint_label, secret_label
 from apps.vault.models import Endpoint, JobContent, Secret
 
 logger = logging.getLogger(__name__)
+CHANGED_CHANNEL = "scheduler_vault"  # the payload is the schema in which an endpoint or a secret has changed
 MAX_SECRET = 16 * 1024  # characters
 # In the ORM's words this is an OR of as many terms as there are pairs, which cost more to write than to run.
 _CONTENTS = """
@@ -83,6 +84,7 @@ def endpoint_put(*, url: str, signing_secrets: list[str], name: str = "default")
     Endpoint.objects.update_or_create(
         name=name, defaults={"url": url, "sealed_secrets": sealed, "updated_at": Now()}
     )
+    _notify_change()
 
 
 def tenant_endpoint_set(
@@ -162,6 +164,13 @@ def endpoint_get(name: str = "default") -> EndpointContent | None:
 def secret_put(*, name: str, value: str) -> None:
     sealed = seal(current_schema_name(), secret_label(name), value)
     Secret.objects.update_or_create(name=name, defaults={"sealed": sealed})
+    _notify_change()
+
+
+def _notify_change() -> None:
+    """Have workers, when this commits, read anew what they keep of the tenant."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANGED_CHANNEL, current_schema_name()])
 
 
 def tenant_secret_set(*, tenant: Tenant, name: str, value: str, actor: str) -> bool:

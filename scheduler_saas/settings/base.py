@@ -231,7 +231,7 @@ DISPATCH_CHUNK = env.int("DISPATCH_CHUNK", default=2500)  # rows
 # Workers. Seconds, but for the counts.
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
 LEASE_HEARTBEAT = env.float("LEASE_HEARTBEAT", default=5.0)
-WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=100)  # executions at once
+WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=500)  # executions at once
 WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)  # for plain functions
 WORKER_POLL = env.float("WORKER_POLL", default=1.0)
 WORKER_DRAIN = env.float("WORKER_DRAIN", default=20.0)
