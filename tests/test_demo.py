@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from psycopg import sql
 
+from scheduler_saas.demo.database import drop_database
 from tests.replicas import ROOT, wait_for
 
 RATE = 40
@@ -71,9 +71,7 @@ def demo(tmp_path: Path, live_db: str) -> Iterator[Any]:
             one.process.wait()
         wait_for(lambda one=one: not one.left(), "the demo's processes to be gone", seconds=40)  # type: ignore[misc]
         with psycopg.connect(live_db, autocommit=True) as session:
-            session.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(one.database))
-            )
+            drop_database(session, one.database)
 
 
 def test_every_due_tick_has_one_outcome_though_the_leader_is_killed(demo: Any) -> None:

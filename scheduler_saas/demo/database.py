@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import psycopg
 from django.core.management import CommandError, call_command
@@ -13,6 +14,16 @@ from apps.tenants.machine import connection_kwargs, database_url
 
 _LOCK_CLASS = 0x5C4E
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def drop_database(session: psycopg.Connection[Any], name: str) -> None:
+    """If it exists, whoever is connected to it. The session is in autocommit and on another database."""
+    drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+    try:
+        session.execute(drop + sql.SQL(" WITH (FORCE)"))
+    except psycopg.errors.InsufficientPrivilege:
+        # Autovacuum was there, which is a superuser's. It goes for whoever asks without force.
+        session.execute(drop)
 
 
 class DemoDatabase:
@@ -36,7 +47,7 @@ class DemoDatabase:
         if row is None or not row[0]:
             raise CommandError(f"Another demo is running in the database {self.name!r}.")
         name = sql.Identifier(self.name)
-        self.held.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        drop_database(self.held, self.name)
         self.held.execute(sql.SQL("CREATE DATABASE {}").format(name))
         connection.close()
         connection.settings_dict["NAME"] = self.name

@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from scheduler_saas.demo.database import drop_database
+
 _TEMPLATES: dict[int, str] = {}
 
 
@@ -88,7 +90,8 @@ def _tenants() -> list[Any]:
 
 
 def _drop(name: str) -> None:
-    _on_server(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    with psycopg.connect(f"{server_url()}/postgres", autocommit=True) as session:
+        drop_database(session, name)
 
 
 def _on_server(statement: sql.Composed) -> None:
