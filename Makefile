@@ -21,7 +21,7 @@ ifdef POSTGRES
 export EMBEDDED_POSTGRES_BIN := $(or $(EMBEDDED_POSTGRES_BIN),/usr/lib/postgresql/$(POSTGRES)/bin)
 endif
 
-.PHONY: help demo test verify lint types imports bench chaos clean .venv
+.PHONY: help demo test verify lint types imports bench chaos model clean .venv
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -61,6 +61,9 @@ bench: $(STAMP) ## Every figure beside its peer or limit, into docs/benchmarks.m
 
 chaos: $(STAMP) ## Random faults; SECONDS=60 SEED=1
 	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) $(BIN)/python -m pytest -rs -p no:cacheprovider --timeout 0 tests/chaos $(ARGS)
+
+model: ## The protocol as a model, checked by spin; ARGS=NO_FENCE for one broken variant, step by step
+	@$(PYTHON) docs/model/check $(ARGS)
 
 clean: ## Stop the embedded Postgres; remove its data, .venv and caches
 	@if [ -x $(BIN)/python ] && [ -d scheduler_saas ]; then $(BIN)/python -m scheduler_saas.embedded remove; fi
