@@ -120,6 +120,24 @@ def record_plain(params: dict[str, Any], context: ExecutionContext) -> int:
     return context.attempt
 
 
+@task("tests.keep")
+async def keep(params: dict[str, Any], context: ExecutionContext, resources: Resources) -> dict[str, Any]:
+    """As `tests.record`, with words of the tenant's in its result, and in the error with which a `fails` one begins."""
+    _write_down(params["file"], context)
+    await asyncio.sleep(params["seconds"])
+    if params.get("fails") and context.attempt == 1:
+        raise ValueError(params["words"])
+    return {"attempt": context.attempt, "words": params["words"]}
+
+
+@task("tests.keep_plain")
+def keep_plain(params: dict[str, Any], context: ExecutionContext) -> dict[str, Any]:
+    """The same in a process of its own."""
+    _write_down(params["file"], context)
+    time.sleep(params["seconds"])
+    return {"attempt": context.attempt, "words": params["words"]}
+
+
 def _write_down(file: str, context: ExecutionContext) -> None:
     line = {
         "execution_id": context.execution_id,

@@ -191,11 +191,15 @@ class Worker:
                 verdict.failed_attempt(row, result, started=began, finished=ended, delay=delay)
             )
 
+    def _now(self) -> float:
+        """As the database's time: a receiver refuses what was signed by a clock that is five minutes off."""
+        return self._clock.at(monotonic())
+
     def _since(self, started: float, row: Claimed) -> tuple[float, float]:
         """From `started` (monotonic) to now, as the database's time."""
         # The row was leased before the claim was answered, by a clock better than our estimate of it.
         began = max(self._clock.at(started), row.leased_at)
-        return began, max(self._clock.at(monotonic()), began)
+        return began, max(self._now(), began)
 
     def _hand_back(self, lease: Lease) -> None:
         row = lease.execution
@@ -220,7 +224,7 @@ class Worker:
             timeout_seconds=row.timeout_seconds,
             user_id=row.user_id or legacy,
         )
-        resources = Resources(http=self._http, endpoint=tenant.endpoint, secrets=tenant.secrets)
+        resources = Resources(self._http, tenant.endpoint, tenant.secrets, clock=self._now)
         return await run_target(
             row.target,
             work.params,

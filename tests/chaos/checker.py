@@ -2,7 +2,8 @@
 
 The order of terms and the fence are `terms` and `commits`; one ledger row a tick is `once`; an outcome for each tick
 that came due, and one only, is `every_tick`; the queue's end is `drained`; at-least-once with each repeat explained is
-`attempts` and `runs`; `books` are the totals that people see.
+`attempts`, `ends` and `runs`, and over HTTP `webhooks`; `books` are the totals that people see. What was committed
+before the server crashed is there after it: `durable`. No tenant's words come to another: `leaks`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from tests.chaos.history import History, Job
+from tests.chaos.history import History, Job, Text
 
+MAX_ATTEMPTS, MAX_LOST = 3, 3  # the jobs', and the product's
 LAG = timedelta(seconds=3)  # how far a healthy leader may be behind when it is told to stop
 
 
 def check(history: History) -> list[str]:
     found = []
-    for judge in (terms, commits, once, every_tick, drained, attempts, runs, books):
+    for judge in JUDGES:
         found += [f"{judge.__name__}: {wrong}" for wrong in judge(history)]
     return found
 
@@ -37,7 +39,7 @@ def terms(history: History) -> list[str]:
 
 
 def commits(history: History) -> list[str]:
-    """In commit order: a term is opened when none is, with a higher epoch; executions are made in the open one."""
+    """In commit order: a term is opened when none is, with a higher epoch; executions and skips are of the open one."""
     opened = [commit.epoch for commit in history.commits if commit.what == "opened"]
     wrong = [] if len(opened) == len(history.terms) else [f"{len(history.terms)} terms, heard of {opened}"]
     if history.ledger and all(commit.what != "dispatched" for commit in history.commits):
@@ -55,7 +57,7 @@ def commits(history: History) -> list[str]:
         elif commit.what == "ended":
             open_term = None if commit.epoch == open_term else open_term
         elif commit.epoch != open_term:
-            wrong.append(f"commit {number}: epoch {commit.epoch} dispatched while {open_term} was open")
+            wrong.append(f"commit {number}: epoch {commit.epoch} {commit.what} while {open_term} was open")
     return wrong
 
 
@@ -148,6 +150,86 @@ def books(history: History) -> list[str]:
     if history.totals != {"found": found, "skipped": skipped}:
         wrong.append(f"found {found} and skipped {skipped}, the totals say {history.totals}")
     return wrong
+
+
+def durable(history: History) -> list[str]:
+    """What the ledger once said it still says."""
+    lost = history.witnessed - set(history.ledger)
+    return [f"execution {row.id}: {row.status} after {row.attempts} attempts, before a crash" for row in lost]
+
+
+def ends(history: History) -> list[str]:
+    """A failure is of the last attempt there was to make; only who was told to stop hands back what had begun."""
+    wrong = []
+    outcomes: dict[int, Counter[str]] = defaultdict(Counter)
+    for attempt in history.attempts:
+        outcomes[attempt.execution_id][attempt.outcome] += 1
+        if attempt.outcome == "released" and attempt.worker not in history.told_to_stop:
+            wrong.append(
+                f"execution {attempt.execution_id}: released by {attempt.worker}, which was not told to stop"
+            )
+    for row in history.ledger:
+        had = outcomes[row.id]
+        failures = had["failed"] + had["timeout"]
+        if row.status == "failed" and failures < MAX_ATTEMPTS and had["lost"] < MAX_LOST:
+            wrong.append(f"execution {row.id}: given up after {dict(had)}")
+        if failures > MAX_ATTEMPTS or had["lost"] > MAX_LOST:
+            wrong.append(f"execution {row.id}: not given up after {dict(had)}")
+    return wrong
+
+
+def webhooks(history: History) -> list[str]:
+    """Signed by the tenant whose execution it is; a repeat has the id of the first, and nothing else has."""
+    wrong = []
+    tenants = {row.id: row.tenant for row in history.ledger}
+    ids: dict[str, int] = {}
+    by_execution: dict[int, str] = {}
+    for delivery in history.deliveries:
+        what = f"execution {delivery.execution_id}, attempt {delivery.attempt}, at {delivery.tenant}"
+        if not delivery.genuine:
+            wrong.append(f"{what}: its signature does not hold, or not now")
+        if tenants.get(delivery.execution_id) != delivery.tenant:
+            wrong.append(f"{what}: it is no execution of that tenant")
+        if ids.setdefault(delivery.webhook_id, delivery.execution_id) != delivery.execution_id:
+            wrong.append(f"{what}: has the webhook-id of execution {ids[delivery.webhook_id]}")
+        if by_execution.setdefault(delivery.execution_id, delivery.webhook_id) != delivery.webhook_id:
+            wrong.append(f"{what}: has another webhook-id than before")
+    return wrong
+
+
+def leaks(history: History) -> list[str]:
+    """Each tenant's canary is seen by that tenant, in results and in requests, and by nobody else anywhere."""
+    wrong = []
+    seen = Counter[tuple[str, str]]()
+    requests = [Text(delivery.tenant, "a request", delivery.text) for delivery in history.deliveries]
+    for text in history.texts + requests:
+        for tenant, canary in history.canaries.items():
+            if canary not in text.words:
+                continue
+            seen[tenant, "a request" if text.where == "a request" else "an output"] += 1
+            if tenant != text.tenant:
+                wrong.append(f"{tenant}'s words in {text.where} of {text.tenant or 'all'}")
+    for tenant in history.canaries:
+        for where in ("an output", "a request"):
+            if not seen[tenant, where]:
+                wrong.append(f"{tenant}'s own words were not in {where}")
+    return wrong
+
+
+JUDGES = (
+    terms,
+    commits,
+    once,
+    every_tick,
+    drained,
+    attempts,
+    ends,
+    runs,
+    webhooks,
+    books,
+    durable,
+    leaks,
+)
 
 
 def _ticks(job: Job, until: datetime) -> list[datetime]:

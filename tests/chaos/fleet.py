@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 import psutil
 
+from tests.chaos.clocks import Clock
 from tests.replicas import ROOT
 
 LEASE_SECONDS = 2.0
@@ -26,9 +28,10 @@ QUICK = {
     "LEASE_SECONDS": str(LEASE_SECONDS),
     "LEASE_HEARTBEAT": "0.3",
     "WORKER_POLL": "0.2",
-    "WORKER_DRAIN": "15",
+    "WORKER_DRAIN": "0.4",  # shorter than some runs: those are released
     "LOG_LEVEL": "INFO",
 }
+STOP_SECONDS = 20.0
 MARK = "CHAOS_FLEET"
 NAME_OPTION = {"run_scheduler": "--replica", "run_worker": "--name"}
 
@@ -43,6 +46,8 @@ class Member:
     process: subprocess.Popen[bytes] | None = None
     paused: bool = False
     killed: bool = False
+    end_by: float = 0.0  # monotonic
+    clock: Clock | None = None
 
     @property
     def name(self) -> str:
@@ -59,8 +64,9 @@ class Member:
 
 @dataclass
 class Fleet:
-    """`deaths` are the processes that ended although nobody killed them: name and return code. `mark` is in the
-    environment of each of them and of what they start."""
+    """`deaths` are the processes that ended although nobody killed them, or badly when told to: name and return code.
+    `told_to_stop` are the names of those that were told while they were to go on. `mark` is in the environment of each
+    of them and of what they start."""
 
     database_url: str
     log: Path
@@ -73,6 +79,8 @@ class Fleet:
         ]
     )
     deaths: list[str] = field(default_factory=list)
+    told_to_stop: set[str] = field(default_factory=set)
+    helpers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     mark: str = field(default_factory=lambda: uuid4().hex)
 
     @property
@@ -86,20 +94,25 @@ class Fleet:
     def start(self, member: Member) -> None:
         member.generation += 1
         member.paused = member.killed = False
+        arguments = ["manage.py", member.command, NAME_OPTION[member.command], member.name]
+        member.process = self._run(arguments, member.clock.environment() if member.clock else {})
+
+    def help(self, *arguments: str) -> None:
+        """A process that comes and goes: it ends by itself, or with the fleet."""
+        self.helpers.append(self._run(arguments, {}))
+
+    def _run(self, arguments: Sequence[str], more: dict[str, str]) -> subprocess.Popen[bytes]:
         env = {
             **os.environ,
             **QUICK,
             "DATABASE_URL": self.database_url,
             MARK: self.mark,
             "DJANGO_SETTINGS_MODULE": "scheduler_saas.settings.test",
+            **more,
         }
         with self.log.open("ab") as output:
-            member.process = subprocess.Popen(
-                [sys.executable, "manage.py", member.command, NAME_OPTION[member.command], member.name],
-                cwd=ROOT,
-                env=env,
-                stdout=output,
-                stderr=output,
+            return subprocess.Popen(
+                [sys.executable, *arguments], cwd=ROOT, env=env, stdout=output, stderr=output
             )
 
     def note_deaths(self) -> None:
@@ -108,6 +121,24 @@ class Fleet:
             if member.process is not None and not member.killed and not member.alive:
                 self.deaths.append(f"{member.name}: {member.process.returncode}")
                 self.start(member)
+
+    def restart(self, member: Member) -> bool:
+        """After a kill, or when what was told to stop has ended: False while it may still take its time."""
+        if member.name in self.told_to_stop and member.process is not None:
+            if member.alive and time.monotonic() < member.end_by:
+                return False
+            member.signal(signal.SIGKILL)
+            if member.process.wait(10):
+                self.deaths.append(f"{member.name}, told to stop: {member.process.returncode}")
+        self.start(member)
+        return True
+
+    def tell_to_stop(self, member: Member) -> None:
+        """SIGTERM. It counts as killed from now on, and has STOP_SECONDS to end well."""
+        self.told_to_stop.add(member.name)
+        member.killed = True
+        member.end_by = time.monotonic() + STOP_SECONDS
+        member.signal(signal.SIGTERM)
 
     def kill(self, member: Member) -> None:
         member.killed = True
@@ -126,8 +157,8 @@ class Fleet:
         for member in self.members:
             if member.paused:
                 self.resume(member)
-            if member.killed:
-                self.start(member)
+            while member.killed and not self.restart(member):
+                time.sleep(0.05)
 
     def stop(self, members: list[Member], *, seconds: float) -> list[str]:
         """SIGTERM, and what did not end well: in time and with success."""
@@ -152,6 +183,9 @@ class Fleet:
             self.kill(member)
             if member.process is not None:
                 member.process.wait(10)
+        for helper in self.helpers:
+            helper.kill()
+            helper.wait(10)
 
     def orphans(self) -> list[str]:
         """What these processes started and left behind."""

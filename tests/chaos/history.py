@@ -18,7 +18,7 @@ Session = psycopg.Connection[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """`opened` or `ended` a term, or `dispatched` executions in it."""
+    """`opened` or `ended` a term, or `dispatched` or `skipped` times in it."""
 
     what: str
     epoch: int | None
@@ -51,6 +51,7 @@ class Logged:
     scheduled_for: datetime
     status: str
     attempts: int
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Attempt:
     execution_id: int
     attempt: int
     outcome: str
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,34 @@ class Run:
     scheduled_for: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request that `tenant`'s endpoint got. `text` is all of it."""
+
+    tenant: str
+    execution_id: int
+    attempt: int
+    webhook_id: str
+    genuine: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words found `where`: among what `tenant` alone can read, or, where that is empty, what all or on-call can."""
+
+    tenant: str
+    where: str
+    words: str
+
+
 @dataclass(slots=True)
 class History:
-    """All of it, after the end. `stopped_at` is the database's time when the last leader had been told to stop."""
+    """All of it, after the end. `stopped_at` is the database's time when the last leader had been told to stop.
+
+    `witnessed` are rows of the ledger that somebody had seen before a crash of the server. `told_to_stop` are workers.
+    `canaries` are words that belong to one tenant, by tenant.
+    """
 
     stopped_at: datetime
     commits: list[Commit] = field(default_factory=list)
@@ -94,10 +121,28 @@ class History:
     live: int = 0
     totals: dict[str, int] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
+    witnessed: set[Logged] = field(default_factory=set)
+    told_to_stop: set[str] = field(default_factory=set)
+    deliveries: list[Delivery] = field(default_factory=list)
+    canaries: dict[str, str] = field(default_factory=dict)
+    texts: list[Text] = field(default_factory=list)
+
+
+_LEDGER = (
+    "SELECT l.id, job_id, scheduled_for, l.status, attempts, t.schema_name"
+    " FROM executions_executionlog l JOIN tenants_tenant t ON t.id = l.tenant_id"
+)
+#: What on-call can read, and what any tenant's words have no business in.
+_SHARED = {
+    "the ledger": "SELECT error_message FROM executions_executionlog",
+    "the attempts": "SELECT error_message FROM executions_attempt",
+    "the jobs": "SELECT to_json(j)::text FROM jobs_job j",
+    "the journal": "SELECT concat(event_data, error_message) FROM leadership_schedulerevent",
+}
 
 
 def read(session: Session, *, commits: list[Commit], runs: Path, stopped_at: datetime) -> History:
-    """Everything the database and the tasks wrote down."""
+    """Everything the database and the tasks wrote down, but for what tenants alone can read."""
 
     def rows(sql: Any) -> list[tuple[Any, ...]]:
         return session.execute(sql).fetchall()
@@ -108,7 +153,7 @@ def read(session: Session, *, commits: list[Commit], runs: Path, stopped_at: dat
     )[0]
     return History(
         stopped_at=stopped_at,
-        commits=list(commits),
+        commits=commits,
         terms=[
             Term(*row)
             for row in rows(
@@ -122,17 +167,14 @@ def read(session: Session, *, commits: list[Commit], runs: Path, stopped_at: dat
                 " FROM jobs_job j JOIN jobs_cursor c ON c.job_id = j.id ORDER BY j.id"
             )
         ],
-        ledger=[
-            Logged(*row)
-            for row in rows("SELECT id, job_id, scheduled_for, status, attempts FROM executions_executionlog")
-        ],
+        ledger=read_ledger(session),
         skips=[Skipped(*row) for row in rows("SELECT job_id, first, last, count FROM executions_skip")],
         attempts=[
             Attempt(*row)
             for row in rows(
-                "SELECT execution_id, attempt, outcome FROM executions_attempt"
+                "SELECT execution_id, attempt, outcome, worker FROM executions_attempt"
                 " UNION ALL"
-                " SELECT id, attempts, outcome FROM executions_executionlog WHERE lease_token IS NOT NULL"
+                " SELECT id, attempts, outcome, worker FROM executions_executionlog WHERE lease_token IS NOT NULL"
             )
         ],
         runs=read_runs(runs),
@@ -144,17 +186,34 @@ def read(session: Session, *, commits: list[Commit], runs: Path, stopped_at: dat
                 " UNION ALL SELECT status, n FROM executions_delta) AS both_of_them GROUP BY status"
             )
         ),
+        texts=[Text("", where, words) for where, sql in _SHARED.items() for (words,) in rows(sql) if words],
     )
 
 
-def read_results(tenants: list[Any]) -> dict[int, int]:
-    """The outputs, which only their tenants can read."""
-    found: dict[int, int] = {}
+def read_ledger(session: Session) -> list[Logged]:
+    return [Logged(*row) for row in session.execute(_LEDGER)]
+
+
+def read_outputs(history: History, tenants: list[Any]) -> None:
+    """What only their tenants can read, by each in its own scope: results, and errors in full."""
     for tenant in tenants:
         with tenant_scope(tenant):
-            rows = ExecutionOutput.objects.filter(result__isnull=False)
-            found |= dict(rows.values_list("execution_id", "result"))
-    return found
+            for id_, result, error in ExecutionOutput.objects.values_list(
+                "execution_id", "result", "error_text"
+            ):
+                history.texts.append(
+                    Text(tenant.schema_name, f"the output of {id_}", f"{json.dumps(result)} {error}")
+                )
+                if isinstance(result, dict):  # a task's own, or the answer of an endpoint
+                    said = json.loads(result["body"]) if "body" in result else result
+                    history.results[id_] = said["attempt"]
+
+
+def read_log(history: History, log: Path) -> None:
+    """Of the processes' lines those that hold any tenant's words, or would name nobody's."""
+    with log.open(errors="replace") as lines:
+        found = [line.strip() for line in lines if any(word in line for word in history.canaries.values())]
+    history.texts += [Text("", "the log", line) for line in found]
 
 
 def read_runs(path: Path) -> list[Run]:
@@ -168,3 +227,12 @@ def read_runs(path: Path) -> list[Run]:
         )
         for line in lines
     ]
+
+
+def read_deliveries(history: History, deliveries: list[Delivery]) -> None:
+    """A delivery is a run, too."""
+    history.deliveries = list(deliveries)
+    ledger = {row.id: row for row in history.ledger}
+    for delivery in deliveries:
+        if (row := ledger.get(delivery.execution_id)) is not None:
+            history.runs.append(Run(row.id, delivery.attempt, row.job_id, row.scheduled_for))

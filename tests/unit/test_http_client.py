@@ -112,18 +112,34 @@ async def ok(request: web.Request) -> web.Response:
 
 
 async def run(
-    name: str, params: dict[str, Any], url: str = "", tls: ssl.SSLContext | None = None, within: float = 5.0
+    name: str,
+    params: dict[str, Any],
+    url: str = "",
+    tls: ssl.SSLContext | None = None,
+    within: float = 5.0,
+    clock: Callable[[], float] = time.time,
 ) -> TargetResult:
     """The built-in task as a worker calls it, with `url` as the tenant's endpoint."""
     endpoint = EndpointContent(url, SECRETS) if url else None
     async with HttpClient(LOOPBACK, tls=tls) as client:
-        resources = Resources(client, endpoint, {"partner": [SECRETS[1]]})
+        resources = Resources(client, endpoint, {"partner": [SECRETS[1]]}, clock)
         return loaded(
             await run_target(name, params, CONTEXT, resources, ProcessRunner(max_workers=1), within)
         )
 
 
 # --- what is sent
+
+
+def test_the_signature_is_by_the_clock_that_the_worker_gives() -> None:
+    async def scenario() -> None:
+        async with site(ok) as receiver:
+            await run("http_request", {}, receiver.url, clock=lambda: 1_900_000_000.9)
+            ((request, body),) = receiver.requests
+        assert request.headers["webhook-timestamp"] == "1900000000"
+        webhooks.verify(SECRETS, request.headers, body, now=1_900_000_000)
+
+    asyncio.run(scenario())
 
 
 def test_the_endpoint_gets_a_signed_request_that_says_which_attempt_it_is() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -32,12 +31,13 @@ async def http_request(
         own["content-type"] = content_type
     if secrets:
         try:
-            own |= webhooks.sign(secrets, context.message_id, int(time.time()), body or b"")
+            own |= webhooks.sign(secrets, context.message_id, int(resources.clock()), body or b"")
         except webhooks.SecretError as error:
             raise TargetFailed(str(error), permanent=True) from None
     response = await resources.http.request(
         params["method"], url, timeout=context.timeout_seconds, headers=headers, own_headers=own, body=body
     )
+    now = _now(resources)
     result = {
         "status": response.status,
         "elapsed_ms": response.elapsed_ms,
@@ -45,7 +45,7 @@ async def http_request(
         "body": response.body.decode("utf-8", "replace"),
         "truncated": response.truncated,
     }
-    return _judged(response, params.get("expected_status"), result)
+    return _judged(response, params.get("expected_status"), result, now)
 
 
 @task("http_check", params=HttpCheckParams, title="HTTP check", category="http", public=True)
@@ -53,12 +53,13 @@ async def http_check(params: dict[str, Any], context: ExecutionContext, resource
     """Ask for a page; its status, its latency in milliseconds and the days its certificate has left."""
     response = await resources.http.request(params["method"], params["url"], timeout=context.timeout_seconds)
     left = response.certificate_expires_at
-    days = None if left is None else (left - datetime.now(UTC)).days
+    now = _now(resources)
+    days = None if left is None else (left - now).days
     result = {"status": response.status, "latency_ms": response.elapsed_ms, "tls_days_left": days}
     minimum = params.get("min_tls_days")
     if minimum is not None and (days is None or days < minimum):
         return TargetResult("failed", result, f"the certificate has {days} days left, fewer than {minimum}")
-    return _judged(response, params.get("expected_status"), result)
+    return _judged(response, params.get("expected_status"), result, now)
 
 
 def _destination(params: dict[str, Any], resources: Resources) -> tuple[str, list[str]]:
@@ -98,7 +99,13 @@ def execution_content(context: ExecutionContext) -> dict[str, Any]:
     }
 
 
-def _judged(response: HttpResponse, expected: list[int] | None, result: dict[str, Any]) -> TargetResult:
+def _now(resources: Resources) -> datetime:
+    return datetime.fromtimestamp(resources.clock(), UTC)
+
+
+def _judged(
+    response: HttpResponse, expected: list[int] | None, result: dict[str, Any], now: datetime
+) -> TargetResult:
     status = response.status
     if status in expected if expected else 200 <= status < 300:
         return TargetResult("ok", result)
@@ -106,7 +113,7 @@ def _judged(response: HttpResponse, expected: list[int] | None, result: dict[str
     sentence = f"the server answered {status}, expected {wanted}"
     if 300 <= status < 400:
         sentence += "; redirects are not followed"
-    delay = retry_after(response.headers, datetime.now(UTC))
+    delay = retry_after(response.headers, now)
     # RFC 9110, 15.5.11: it is not there, will not be, and its owners want nobody to ask for it any more.
     gone = status == GONE
     return TargetResult("failed", result, sentence, retry_after=delay, permanent=gone, gone=gone)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import time
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -92,8 +93,11 @@ class EndpointContent:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What async targets work with. `secrets` are the tenant's named signing secrets: name to `whsec_…` values."""
+    """What async targets work with. `secrets` are the tenant's named signing secrets: name to `whsec_…` values.
+    `clock` says the time, in seconds since 1970; a worker's follows the database's, not its machine's.
+    """
 
     http: HttpClient
     endpoint: EndpointContent | None = None
     secrets: Mapping[str, list[str]] = field(default_factory=dict, repr=False)
+    clock: Callable[[], float] = time

@@ -1,0 +1,244 @@
+"""Strikes by the plan, and remembers whom."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from typing import Any
+
+import psycopg
+
+from apps.tenants import machine
+from tests.chaos import clocks
+from tests.chaos.aim import stop_at, wait_for_runs
+from tests.chaos.faults import Fault, strokes
+from tests.chaos.fleet import Fleet, Member
+from tests.chaos.history import Logged, Session, read_ledger
+from tests.chaos.relay import Cut, Relay
+from tests.chaos.server import OwnServer
+
+NAME = "chaos"
+BACK_SECONDS = 30.0  # until a server that crashed answers again
+
+
+class Chaos:
+    """In one thread, by an agenda. `log` says who was struck; `witnessed` is what was committed before a crash."""
+
+    def __init__(self, fleet: Fleet, ground: OwnServer, relay: Relay, log: list[str]) -> None:
+        self.fleet, self.ground, self.relay, self.log = fleet, ground, relay, log
+        self.witnessed: set[Logged] = set()
+        self._session: Session | None = None
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+        self._start = 0.0
+        self._aimed: Counter[str] = Counter()
+        self._hit: Counter[str] = Counter()
+        self._struck: Counter[str] = Counter()
+        self._cuts: list[tuple[Fault, Cut]] = []
+
+    def run(self, faults: list[Fault], seconds: float) -> None:
+        self._start = time.monotonic()
+        for fault in faults:
+            for at in strokes(fault):
+                self._put(at, partial(self._strike, fault, first=at == fault.at))
+        while (now := self._now) < seconds:
+            if self._agenda and self._agenda[0][0] <= now:
+                heapq.heappop(self._agenda)[2]()
+                continue
+            self.fleet.note_deaths()
+            until = self._agenda[0][0] if self._agenda else seconds
+            time.sleep(max(min(until - now, seconds - now, 0.2), 0.0))
+
+    def calm(self) -> None:
+        """No more faults; everything runs again, with clocks as wrong as they are."""
+        self.relay.disarm()
+        self.log += [
+            f"{fault}: answered too late for {cut.struck}" for fault, cut in self._cuts if cut.struck
+        ]
+        self.log += [f"{fault}: nobody" for fault, cut in self._cuts if not cut.struck]
+        self.fleet.heal()
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> float:
+        """Seconds it took."""
+        start = time.monotonic()
+        while not condition():
+            self.fleet.note_deaths()
+            assert time.monotonic() - start < seconds, f"after {seconds:.0f} s still not: {what}"
+            time.sleep(0.1)
+        return time.monotonic() - start
+
+    def connected(self) -> list[Member]:
+        """The processes that have come so far that they answer signals."""
+        names = self.scalar(
+            "SELECT string_agg(application_name, ' ') FROM pg_stat_activity WHERE datname = current_database()"
+        )
+        return [member for member in self.fleet.members if f" {member.name}" in names]
+
+    def all_connected(self) -> bool:
+        return len(self.connected()) == len(self.fleet.members)
+
+    def helped(self) -> bool:
+        return all(helper.poll() is not None for helper in self.fleet.helpers)
+
+    def scalar(self, sql: Any, params: Any = None) -> Any:
+        return self.ask(lambda session: session.execute(sql, params).fetchall())[0][0]
+
+    def ask(self, question: Callable[[Session], Any]) -> Any:
+        """The answer, from a new session where a crash took the last one along."""
+        until = time.monotonic() + BACK_SECONDS
+        while True:
+            try:
+                return question(self.session)
+            except psycopg.OperationalError:
+                self.close()
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+    @property
+    def session(self) -> Session:
+        if self._session is None or self._session.closed:
+            self._session = machine.connect(application_name=NAME)
+        return self._session
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def figures(self) -> dict[str, Any]:
+        cut = sum(bool(cut.struck) for _, cut in self._cuts)
+        aims = {f"aimed {moment}": f"{self._hit[moment]}/{n}" for moment, n in self._aimed.items()}
+        well = f"{sum(helper.returncode == 0 for helper in self.fleet.helpers)}/{len(self.fleet.helpers)}"
+        return {
+            **self._struck,
+            **aims,
+            "answers lost": f"{cut}/{len(self._cuts)}",
+            "helpers ended well": well,
+        }
+
+    @property
+    def _now(self) -> float:
+        return time.monotonic() - self._start
+
+    def _put(self, at: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._agenda, (at, next(self._numbers), act))
+
+    # -- faults ------------------------------------------------------------------------------------------------
+
+    def _strike(self, fault: Fault, *, first: bool) -> None:
+        if fault.kind in ("kill", "pause", "stop", "terminate", "cancel"):
+            everyone = fault.role == "everyone"
+            member = None if everyone else self._member(fault.role)
+            whom = "everyone" if everyone else member.name if member else ""
+            if whom and fault.kind in ("terminate", "cancel"):
+                self._end_sessions(fault.kind, member)
+            elif member is not None:
+                whom += self._signal(fault, member)
+        else:
+            whom = {"cut": self._cut, "crash": self._crash, "repair": self._repair, "clock": self._shift}[
+                fault.kind
+            ](fault)
+        if first:
+            self._struck[fault.kind] += bool(whom)
+            self.log.append(f"{fault}: {whom or 'nobody'}")
+
+    def _signal(self, fault: Fault, member: Member) -> str:
+        hit = ""
+        if fault.moment:
+            self._aimed[fault.moment] += 1
+            wait = wait_for_runs if fault.kind == "stop" else partial(stop_at, fault.moment, self.fleet)
+            done = wait(member, self.scalar)
+            self._hit[fault.moment] += done
+            hit = ", hit" if done else ", missed"
+        match fault.kind:
+            case "kill":
+                self.fleet.kill(member)
+                self._put(self._now + fault.seconds, partial(self.fleet.start, member))
+            case "stop":
+                self.fleet.tell_to_stop(member)
+                self._put(self._now + fault.seconds, partial(self._restart, member))
+            case "pause":
+                self.fleet.pause(member)
+                self._put(self._now + fault.seconds, partial(self._resume, member, member.generation))
+        return hit
+
+    def _restart(self, member: Member) -> None:
+        if not self.fleet.restart(member):
+            self._put(self._now + 0.1, partial(self._restart, member))
+
+    def _resume(self, member: Member, generation: int) -> None:
+        if member.generation == generation:
+            self.fleet.resume(member)
+
+    def _cut(self, fault: Fault) -> str:
+        self._cuts.append((fault, self.relay.arm(fault.role)))
+        return "the next one"
+
+    def _crash(self, fault: Fault) -> str:
+        """In this thread, to its end: nothing else can be struck meanwhile."""
+        self.witnessed |= set(self.ask(read_ledger))
+        if fault.role == "server":
+            self.ground.crash()
+            time.sleep(fault.seconds)
+            self.ground.start()
+            return "all of it"
+        found = self.ask(
+            lambda session: session.execute(
+                "SELECT pid, application_name FROM pg_stat_activity WHERE application_name LIKE 'scheduler %'"
+                " ORDER BY application_name LIKE 'scheduler leader%' DESC, random() LIMIT 1"
+            ).fetchone()
+        )
+        if found is None:
+            return ""
+        os.kill(found[0], signal.SIGKILL)  # its server ends all the others, and recovers
+        return str(found[1])
+
+    def _repair(self, fault: Fault) -> str:
+        self.fleet.help("-m", "tests.chaos.reaping", f"{fault.seconds:.2f}")
+        self.fleet.help("manage.py", "reconcile", "--reason", "chaos", "--json")
+        return "all"
+
+    def _shift(self, fault: Fault) -> str:
+        member = next(member for member in self.fleet.members if member.place == fault.role)
+        if member.clock is None:
+            if clocks.MISSING not in self.log:
+                self.log.append(clocks.MISSING)
+            return ""
+        member.clock.shift(fault.seconds)
+        return member.name
+
+    def _member(self, role: str) -> Member | None:
+        """Who has that role at this moment; a scheduler without it if nobody has. Neither the dead nor the paused, and
+        nobody who is only starting.
+        """
+        able = [
+            member for member in self.connected() if member.alive and not member.killed and not member.paused
+        ]
+        if role == "worker":
+            workers = [member for member in able if member in self.fleet.workers]
+            return workers[len(self.log) % len(workers)] if workers else None  # in turn
+        leader = self.ask(
+            lambda session: session.execute(
+                "SELECT replica FROM leadership_leaderterm WHERE ended_at IS NULL"
+            ).fetchone()
+        )
+        schedulers = [member for member in able if member in self.fleet.schedulers]
+        schedulers.sort(key=lambda member: (leader == (member.name,)) != (role == "leader"))
+        return schedulers[0] if schedulers else None
+
+    def _end_sessions(self, kind: str, member: Member | None) -> None:
+        """Those of a process; without one, all but the test's own."""
+        function = {"terminate": "pg_terminate_backend", "cancel": "pg_cancel_backend"}[kind]
+        pattern = f"scheduler % {member.name}%" if member else "%"
+        self.scalar(
+            f"SELECT count({function}(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'client backend'"
+            f" AND application_name <> '{NAME}' AND application_name LIKE %s",
+            [pattern],
+        )
