@@ -198,22 +198,23 @@ def webhooks(history: History) -> list[str]:
 
 
 def leaks(history: History) -> list[str]:
-    """Each tenant's canary is seen by that tenant, in results and in requests, and by nobody else anywhere."""
+    """Each tenant's canary is found by that tenant, in outputs or requests, and by nobody else anywhere."""
     wrong = []
-    seen = Counter[tuple[str, str]]()
+    found: set[tuple[str, str]] = set()
     requests = [Text(delivery.tenant, "a request", delivery.text) for delivery in history.deliveries]
     for text in history.texts + requests:
-        for tenant, canary in history.canaries.items():
-            if canary not in text.words:
-                continue
-            seen[tenant, "a request" if text.where == "a request" else "an output"] += 1
-            if tenant != text.tenant:
+        for tenant in (tenant for tenant, canary in history.canaries.items() if canary in text.words):
+            if tenant == text.tenant:
+                found.add((tenant, "requests" if text.where == "a request" else "outputs"))
+            else:
                 wrong.append(f"{tenant}'s words in {text.where} of {text.tenant or 'all'}")
-    for tenant in history.canaries:
-        for where in ("an output", "a request"):
-            if not seen[tenant, where]:
-                wrong.append(f"{tenant}'s own words were not in {where}")
-    return wrong
+    # A check that sees nothing finds nothing.
+    wrong += [
+        f"{tenant}'s own words are nowhere" for tenant in history.canaries.keys() - {who for who, _ in found}
+    ]
+    return wrong + [
+        f"no words in {where}" for where in {"outputs", "requests"} - {where for _, where in found}
+    ]
 
 
 JUDGES = (

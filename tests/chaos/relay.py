@@ -81,9 +81,6 @@ class Relay:
         self._armed.append(cut)
         return cut
 
-    def disarm(self) -> None:
-        self._armed.clear()
-
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from tests.chaos.checker import check
-from tests.chaos.faults import plan
+from tests.chaos.faults import KINDS, plan
 from tests.chaos.run import JOBS, run
 from tests.chaos.server import OwnServer, own_server
 from tests.factories import PlanFactory, TenantFactory
 
-SHORT_SECONDS, SHORT_SEED = 13.0, 4
+SHORT_SECONDS, SHORT_SEED = 13.0, 127
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def test_nothing_is_lost_or_doubled_whatever_dies(
     seconds, seed, asked = _asked()
     faults = plan(seed=seed, seconds=seconds)
     log = [f"seed {seed}, {seconds:g} s; to repeat it: make chaos SECONDS={seconds:g} SEED={seed}"]
-    plan_ = PlanFactory(name="chaos")
-    tenants = [TenantFactory(schema_name=name, plan=plan_) for name in ("acme", "bravo")]
+    chaos = PlanFactory(name="chaos")
+    tenants = [TenantFactory(schema_name=name, plan=chaos) for name in ("north", "south")]
     wrong = ["it did not come to its end"]
     try:
         history, figures, fleet = run(
@@ -58,6 +58,7 @@ def test_nothing_is_lost_or_doubled_whatever_dies(
             print(*(tmp_path / "fleet.log").read_text(errors="replace").splitlines()[-400:], sep="\n")
             print(*ground.log().splitlines()[-100:], sep="\n")
     assert not wrong, f"{len(wrong)} violations, {log[0]}"
+    assert all(figures.get(kind) for kind in KINDS), f"not every kind of fault struck: {figures}"
     assert figures["executions"] >= seconds * JOBS / 4
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.chaos import checker
 from tests.chaos.faults import CANCEL_EVERY, KINDS, Fault, plan, strokes
-from tests.chaos.history import Attempt, Commit, History, Job, Logged, Run, Skipped, Term
+from tests.chaos.history import Attempt, Commit, Delivery, History, Job, Logged, Run, Skipped, Term, Text
+from tests.chaos.relay import WORKS
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -20,7 +21,9 @@ def at(seconds: float) -> datetime:
 
 
 def sound() -> History:
-    """Job 1: a success, a success after a lost worker, two skips, a failure after one cut short. Two terms."""
+    """Job 1: a success over HTTP, a success after a lost worker, two skips, a failure after three attempts and one cut
+    short. Two terms, a crash in the second. Two tenants, each with a canary that is where it belongs.
+    """
     return History(
         stopped_at=at(5),
         commits=[
@@ -29,38 +32,56 @@ def sound() -> History:
             Commit("ended", 1),
             Commit("opened", 2),
             Commit("dispatched", 2),
+            Commit("skipped", 2),
             Commit("ended", 2),
         ],
         terms=[Term(1, "one", at(-1), at(2)), Term(2, "two", at(2), at(5))],
         jobs=[Job(1, at(0), 1, at(5))],
         ledger=[
-            Logged(10, 1, at(0), "success", 1),
-            Logged(11, 1, at(1), "success", 2),
-            Logged(12, 1, at(4), "failed", 2),
+            Logged(10, 1, at(0), "success", 1, "acme"),
+            Logged(11, 1, at(1), "success", 2, "acme"),
+            Logged(12, 1, at(4), "failed", 4, "acme"),
         ],
         skips=[Skipped(1, at(2), at(3), 2)],
         attempts=[
             Attempt(10, 1, "success"),
             Attempt(11, 1, "lost"),
             Attempt(11, 2, "success"),
-            Attempt(12, 1, "released"),
+            Attempt(12, 1, "released", "leaver"),
             Attempt(12, 2, "timeout"),
+            Attempt(12, 3, "failed"),
+            Attempt(12, 4, "failed"),
         ],
         runs=[
             Run(10, 1, 1, at(0)),
             Run(11, 1, 1, at(1)),
             Run(11, 2, 1, at(1)),
             Run(12, 1, 1, at(4)),
-            Run(12, 2, 1, at(4)),
+            *(Run(12, attempt, 1, at(4)) for attempt in (2, 3, 4)),
         ],
         results={10: 1, 11: 2},
         totals={"found": 5, "skipped": 2},
         counted={"success": 2, "failed": 1},
+        witnessed={Logged(10, 1, at(0), "success", 1, "acme")},
+        told_to_stop={"leaver"},
+        deliveries=[Delivery("acme", 10, 1, "exec_10", genuine=True, text="{'webhook-id': 'exec_10'} rose")],
+        canaries={"acme": "rose", "bravo": "tulip"},
+        texts=[
+            Text("acme", "the output of 11", '{"words": "rose"}'),
+            Text("bravo", "the output of 20", '{"words": "tulip"}'),
+            Text("", "the log", "execution 12 failed"),
+        ],
     )
 
 
 def test_a_sound_history_passes() -> None:
     assert checker.check(sound()) == []
+
+
+def test_a_webhook_may_come_again_under_the_same_id() -> None:
+    history = sound()
+    history.deliveries.append(replace(history.deliveries[0], attempt=2))
+    assert checker.check(history) == []
 
 
 def test_a_run_that_a_dead_worker_never_began_is_no_violation() -> None:
@@ -75,6 +96,10 @@ def dispatch_by_an_old_leader(history: History) -> None:
 
 def dispatch_after_the_end(history: History) -> None:
     history.commits.append(Commit("dispatched", 2))
+
+
+def skips_of_an_old_leader(history: History) -> None:
+    history.commits.insert(5, Commit("skipped", 1))
 
 
 def two_open_terms(history: History) -> None:
@@ -197,6 +222,71 @@ def a_success_of_a_lost_lease(history: History) -> None:
     history.results[11] = 1
 
 
+def a_committed_end_lost_by_a_crash(history: History) -> None:
+    history.witnessed.add(Logged(13, 1, at(2), "success", 1, "acme"))
+
+
+def an_end_that_a_crash_changed(history: History) -> None:
+    history.witnessed.add(Logged(12, 1, at(4), "success", 3, "acme"))
+
+
+def a_release_by_a_worker_that_went_on(history: History) -> None:
+    history.told_to_stop.clear()
+
+
+def a_failure_before_the_last_attempt(history: History) -> None:
+    """As if the one that its worker's end cut short had been used up."""
+    history.attempts.pop()
+    history.runs.remove(Run(12, 4, 1, at(4)))
+    history.ledger[2] = replace(history.ledger[2], attempts=3)
+
+
+def an_attempt_after_the_last(history: History) -> None:
+    history.attempts.append(Attempt(12, 5, "failed"))
+    history.runs.append(Run(12, 5, 1, at(4)))
+    history.ledger[2] = replace(history.ledger[2], attempts=5)
+
+
+def a_signature_out_of_time(history: History) -> None:
+    history.deliveries[0] = replace(history.deliveries[0], genuine=False)
+
+
+def a_webhook_to_another_tenant(history: History) -> None:
+    history.deliveries[0] = replace(history.deliveries[0], tenant="bravo", text="")
+
+
+def an_id_of_two_executions(history: History) -> None:
+    history.deliveries.append(replace(history.deliveries[0], execution_id=11))
+
+
+def two_ids_of_an_execution(history: History) -> None:
+    history.deliveries.append(replace(history.deliveries[0], webhook_id="exec_10b"))
+
+
+def a_result_of_another_tenant(history: History) -> None:
+    history.texts.append(Text("bravo", "the output of 21", "rose"))
+
+
+def a_request_with_another_tenants_words(history: History) -> None:
+    history.deliveries.append(replace(history.deliveries[0], text="rose tulip"))
+
+
+def a_log_line_with_words(history: History) -> None:
+    history.texts.append(Text("", "the log", "ValueError: tulip"))
+
+
+def an_error_that_on_call_reads(history: History) -> None:
+    history.texts.append(Text("", "the ledger", "rose"))
+
+
+def a_canary_that_nobody_saw(history: History) -> None:
+    history.texts.pop(1)
+
+
+def requests_that_nobody_read(history: History) -> None:
+    history.deliveries[0] = replace(history.deliveries[0], text="")
+
+
 def a_completion_counted_twice(history: History) -> None:
     history.counted["success"] = 3
 
@@ -214,6 +304,7 @@ def a_skip_not_counted(history: History) -> None:
     [
         ("commits", dispatch_by_an_old_leader),
         ("commits", dispatch_after_the_end),
+        ("commits", skips_of_an_old_leader),
         ("commits", two_open_terms),
         ("commits", an_epoch_that_goes_back),
         ("commits", a_recorder_that_is_deaf),
@@ -244,6 +335,21 @@ def a_skip_not_counted(history: History) -> None:
         ("runs", a_tick_run_by_two_executions),
         ("runs", a_success_without_a_run),
         ("runs", a_success_of_a_lost_lease),
+        ("ends", a_release_by_a_worker_that_went_on),
+        ("ends", a_failure_before_the_last_attempt),
+        ("ends", an_attempt_after_the_last),
+        ("webhooks", a_signature_out_of_time),
+        ("webhooks", a_webhook_to_another_tenant),
+        ("webhooks", an_id_of_two_executions),
+        ("webhooks", two_ids_of_an_execution),
+        ("durable", a_committed_end_lost_by_a_crash),
+        ("durable", an_end_that_a_crash_changed),
+        ("leaks", a_result_of_another_tenant),
+        ("leaks", a_request_with_another_tenants_words),
+        ("leaks", a_log_line_with_words),
+        ("leaks", an_error_that_on_call_reads),
+        ("leaks", a_canary_that_nobody_saw),
+        ("leaks", requests_that_nobody_read),
         ("books", a_completion_counted_twice),
         ("books", a_dispatch_counted_twice),
         ("books", a_skip_not_counted),
@@ -258,7 +364,13 @@ def test_each_violation_is_found(check: str, broken: Callable[[History], None]) 
 def test_a_seed_is_a_plan_and_a_longer_run_goes_on_with_it() -> None:
     assert plan(seed=7, seconds=60) == plan(seed=7, seconds=60) != plan(seed=8, seconds=60)
     assert plan(seed=7, seconds=60)[:5] == plan(seed=7, seconds=20)[:5]
-    assert {fault.kind for fault in plan(seed=7, seconds=60)} == set(KINDS)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_plan_begins_with_one_of_each(seed: int) -> None:
+    opening = plan(seed=seed, seconds=60)[: len(KINDS) + 2]
+    assert {fault.kind for fault in opening} == set(KINDS)
+    assert {fault.role for fault in opening if fault.kind == "cut"} == set(WORKS)
 
 
 def test_a_spam_strikes_as_long_as_it_lasts() -> None:
