@@ -12,30 +12,26 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-import psycopg
-
-from apps.tenants import machine
 from tests.chaos import clocks
 from tests.chaos.aim import stop_at, wait_for_runs
 from tests.chaos.faults import Fault, strokes
 from tests.chaos.fleet import Fleet, Member
-from tests.chaos.history import Logged, Session, read_ledger
+from tests.chaos.history import Logged, read_ledger
 from tests.chaos.relay import Cut, Relay
 from tests.chaos.server import OwnServer
+from tests.chaos.watch import NAME, Watch
 
-NAME = "chaos"
-BACK_SECONDS = 30.0  # until a server that crashed answers again
 CUT_SECONDS = 30.0
 FIND_SECONDS = 10.0
 
 
-class Chaos:
+class Chaos(Watch):
     """In one thread, by an agenda. `log` says who was struck; `witnessed` is what was committed before a crash."""
 
     def __init__(self, fleet: Fleet, ground: OwnServer, relay: Relay, log: list[str]) -> None:
-        self.fleet, self.ground, self.relay, self.log = fleet, ground, relay, log
+        super().__init__(fleet)
+        self.ground, self.relay, self.log = ground, relay, log
         self.witnessed: set[Logged] = set()
-        self._session: Session | None = None
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._start = 0.0
@@ -65,52 +61,8 @@ class Chaos:
         self.wait(lambda: all(cut.struck for _, cut in self._cuts), "each cut struck", CUT_SECONDS)
         self.log += [f"{fault}: {cut.struck} heard of no commit" for fault, cut in self._cuts]
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> float:
-        """Seconds it took."""
-        start = time.monotonic()
-        while not condition():
-            self.fleet.note_deaths()
-            assert time.monotonic() - start < seconds, f"after {seconds:.0f} s still not: {what}"
-            time.sleep(0.1)
-        return time.monotonic() - start
-
-    def connected(self) -> list[Member]:
-        """The processes that have come so far that they answer signals."""
-        names = self.scalar(
-            "SELECT string_agg(application_name, ' ') FROM pg_stat_activity WHERE datname = current_database()"
-        )
-        return [member for member in self.fleet.members if f" {member.name}" in names]
-
-    def all_connected(self) -> bool:
-        return len(self.connected()) == len(self.fleet.members)
-
     def helped(self) -> bool:
         return all(helper.poll() is not None for helper in self.fleet.helpers)
-
-    def scalar(self, sql: Any, params: Any = None) -> Any:
-        return self.ask(lambda session: session.execute(sql, params).fetchall())[0][0]
-
-    def ask(self, question: Callable[[Session], Any]) -> Any:
-        """The answer, from a new session where a crash took the last one along."""
-        until = time.monotonic() + BACK_SECONDS
-        while True:
-            try:
-                return question(self.session)
-            except psycopg.OperationalError:
-                self.close()
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.05)
-
-    @property
-    def session(self) -> Session:
-        if self._session is None or self._session.closed:
-            self._session = machine.connect(application_name=NAME)
-        return self._session
-
-    def close(self) -> None:
-        if self._session is not None:
-            self._session.close()
 
     def figures(self) -> dict[str, Any]:
         aims = {f"aimed {moment}": f"{self._hit[moment]}/{n}" for moment, n in self._aimed.items()}
@@ -144,7 +96,7 @@ class Chaos:
     def _strike_one(self, fault: Fault) -> str:
         """A process, or its sessions; or everyone's."""
         everyone = fault.role == "everyone"
-        member = None if everyone else self._member(fault.role)
+        member = None if everyone else self.member(fault.role, len(self.log))
         if not everyone and member is None:
             return ""
         if fault.kind in ("terminate", "cancel"):
@@ -215,25 +167,6 @@ class Chaos:
             return clocks.MISSING
         member.clock.shift(fault.seconds)
         return member.name
-
-    def _member(self, role: str) -> Member | None:
-        """Who has that role at this moment; a scheduler without it if nobody has. Neither the dead nor the paused, and
-        nobody who is only starting.
-        """
-        able = [
-            member for member in self.connected() if member.alive and not member.killed and not member.paused
-        ]
-        if role == "worker":
-            workers = [member for member in able if member in self.fleet.workers]
-            return workers[len(self.log) % len(workers)] if workers else None  # in turn
-        leader = self.ask(
-            lambda session: session.execute(
-                "SELECT replica FROM leadership_leaderterm WHERE ended_at IS NULL"
-            ).fetchone()
-        )
-        schedulers = [member for member in able if member in self.fleet.schedulers]
-        schedulers.sort(key=lambda member: (leader == (member.name,)) != (role == "leader"))
-        return schedulers[0] if schedulers else None
 
     def _end_sessions(self, kind: str, member: Member | None) -> None:
         """Those of a process; without one, all but the test's own."""

@@ -2,12 +2,14 @@
 
 The order of terms and the fence are `terms` and `commits`; one ledger row a tick is `once`; an outcome for each tick
 that came due, and one only, is `every_tick`; the queue's end is `drained`; at-least-once with each repeat explained is
-`attempts`, `ends` and `runs`, and over HTTP `webhooks`; `books` are the totals that people see. What was committed
-before the server crashed is there after it: `durable`. No tenant's words come to another: `leaks`.
+`attempts`, `ends` and `runs`, and over HTTP `webhooks`; `books` are the totals that people see, and `repairs` what
+reconcile says of them. What was committed before the server crashed is there after it: `durable`. No tenant's words
+come to another: `leaks`.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -178,6 +180,11 @@ def ends(history: History) -> list[str]:
     return wrong
 
 
+def repairs(history: History) -> list[str]:
+    """Whatever strikes leaves no drift, not for a moment: reconcile finds nothing to repair."""
+    return [f"reconcile found drift: {line}" for line in history.repairs if json.loads(line)["found"]]
+
+
 def webhooks(history: History) -> list[str]:
     """Signed by the tenant whose execution it is; a repeat has the id of the first, and nothing else has."""
     wrong = []
@@ -228,6 +235,7 @@ JUDGES = (
     runs,
     webhooks,
     books,
+    repairs,
     durable,
     leaks,
 )

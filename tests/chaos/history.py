@@ -106,7 +106,7 @@ class History:
     """All of it, after the end. `stopped_at` is the database's time when the last leader had been told to stop.
 
     `witnessed` are rows of the ledger that somebody had seen before a crash of the server. `told_to_stop` are workers.
-    `canaries` are words that belong to one tenant, by tenant.
+    `canaries` are words that belong to one tenant, by tenant. `repairs` are what reconcile said of its runs.
     """
 
     stopped_at: datetime
@@ -126,6 +126,7 @@ class History:
     deliveries: list[Delivery] = field(default_factory=list)
     canaries: dict[str, str] = field(default_factory=dict)
     texts: list[Text] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
 
 
 _LEDGER = (
@@ -210,10 +211,13 @@ def read_outputs(history: History, tenants: list[Any]) -> None:
 
 
 def read_log(history: History, log: Path) -> None:
-    """Of the processes' lines those that hold any tenant's words, or would name nobody's."""
+    """Of the processes' lines those that hold any tenant's words, and reconcile's."""
     with log.open(errors="replace") as lines:
-        found = [line.strip() for line in lines if any(word in line for word in history.canaries.values())]
-    history.texts += [Text("", "the log", line) for line in found]
+        for line in lines:
+            if any(word in line for word in history.canaries.values()):
+                history.texts.append(Text("", "the log", line.strip()))
+            if '"reconciled_at"' in line:
+                history.repairs.append(line.strip())
 
 
 def read_runs(path: Path) -> list[Run]:

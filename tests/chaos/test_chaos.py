@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.checker import check
-from tests.chaos.faults import KINDS, plan
+from tests.chaos.faults import plan
 from tests.chaos.run import JOBS, run
 from tests.chaos.server import OwnServer, own_server
 from tests.factories import PlanFactory, TenantFactory
@@ -58,7 +58,8 @@ def test_nothing_is_lost_or_doubled_whatever_dies(
             print(*(tmp_path / "fleet.log").read_text(errors="replace").splitlines()[-400:], sep="\n")
             print(*ground.log().splitlines()[-100:], sep="\n")
     assert not wrong, f"{len(wrong)} violations, {log[0]}"
-    assert all(figures.get(kind) for kind in KINDS), f"not every kind of fault struck: {figures}"
+    missed = {fault.kind for fault in faults if not figures.get(fault.kind)}
+    assert not missed, f"nobody was struck by any {missed}"
     assert figures["executions"] >= seconds * JOBS / 4
 
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.chaos import checker
+from apps.jobs.specs import TriggerSpec
+from tests.chaos import absences, checker
 from tests.chaos.faults import CANCEL_EVERY, KINDS, Fault, plan, strokes
 from tests.chaos.history import Attempt, Commit, Delivery, History, Job, Logged, Run, Skipped, Term, Text
 from tests.chaos.relay import WORKS
@@ -66,6 +67,7 @@ def sound() -> History:
         told_to_stop={"leaver"},
         deliveries=[Delivery("acme", 10, 1, "exec_10", genuine=True, text="{'webhook-id': 'exec_10'} rose")],
         canaries={"acme": "rose", "bravo": "tulip"},
+        repairs=['{"found": 0, "reconciled_at": "2030-01-01"}'],
         texts=[
             Text("acme", "the output of 11", '{"words": "rose"}'),
             Text("bravo", "the output of 20", '{"words": "tulip"}'),
@@ -287,6 +289,10 @@ def requests_that_nobody_read(history: History) -> None:
     history.deliveries[0] = replace(history.deliveries[0], text="")
 
 
+def drift_that_reconcile_found(history: History) -> None:
+    history.repairs.append('{"found": 1, "repaired": 1, "reconciled_at": "2030-01-01"}')
+
+
 def a_completion_counted_twice(history: History) -> None:
     history.counted["success"] = 3
 
@@ -342,6 +348,7 @@ def a_skip_not_counted(history: History) -> None:
         ("webhooks", a_webhook_to_another_tenant),
         ("webhooks", an_id_of_two_executions),
         ("webhooks", two_ids_of_an_execution),
+        ("repairs", drift_that_reconcile_found),
         ("durable", a_committed_end_lost_by_a_crash),
         ("durable", an_end_that_a_crash_changed),
         ("leaks", a_result_of_another_tenant),
@@ -378,3 +385,33 @@ def test_a_spam_strikes_as_long_as_it_lasts() -> None:
     assert len(spam) == 11
     assert spam[0] == 2.0
     assert strokes(Fault(2.0, "kill", "leader", 0.5)) == [2.0]
+
+
+# -- absences ------------------------------------------------------------------------------------------------------
+
+HOURS = [START - timedelta(hours=hour) for hour in (4, 3, 2, 1)]
+TWO = absences.Case(TriggerSpec.every(3600), "fire_all", 2)
+CAUGHT_UP = absences.Outcomes(HOURS[2:], [(HOURS[0], HOURS[1], 2, "misfire")])
+
+
+def test_an_absence_that_was_caught_up_on_passes() -> None:
+    assert absences.judge(TWO, HOURS, CAUGHT_UP, START) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (absences.Outcomes(HOURS[2:], []), "0 outcomes"),
+        (absences.Outcomes(HOURS[1:3], [(HOURS[0], HOURS[0], 1, "misfire")]), "0 outcomes"),
+        (absences.Outcomes([*HOURS[2:], HOURS[3]], CAUGHT_UP.skips), "2 outcomes"),
+        (absences.Outcomes(HOURS[1:], CAUGHT_UP.skips), "2 outcomes"),
+        (absences.Outcomes([*HOURS[2:], START], CAUGHT_UP.skips), "an outcome of no due time"),
+        (absences.Outcomes(HOURS[2:], [(HOURS[0], HOURS[1], 3, "misfire")]), "which are 2"),
+        (absences.Outcomes(HOURS[2:], [(HOURS[0], HOURS[1], 2, "overlap")]), "skipped for overlap"),
+        (absences.Outcomes(HOURS[:2], [(HOURS[2], HOURS[3], 2, "misfire")]), "the latest 2 should have"),
+        (absences.Outcomes(HOURS[3:], [(HOURS[0], HOURS[2], 3, "misfire")]), "the latest 2 should have"),
+        (absences.Outcomes(HOURS[1:], [(HOURS[0], HOURS[0], 1, "misfire")]), "the latest 2 should have"),
+    ],
+)
+def test_each_flaw_of_catching_up_is_found(found: absences.Outcomes, words: str) -> None:
+    assert any(words in wrong for wrong in absences.judge(TWO, HOURS, found, START))

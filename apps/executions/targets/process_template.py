@@ -47,7 +47,8 @@ def main(descriptor: int) -> None:
     gc.freeze()  # the children's collector leaves these pages shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers leave no zombies
     control = socket.socket(fileno=descriptor)
-    control.sendall(READY)
+    with suppress(BrokenPipeError):  # the worker was killed meanwhile: nothing will come
+        control.sendall(READY)
     for place in _received(control):
         if _fork() == 0:
             control.close()
