@@ -18,6 +18,8 @@ from tests.contract.deeds import DEEDS
 from tests.contract.description import shape_of, strict
 from tests.contract.endpoints import READS, Endpoint
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 COMMITTED = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
 REGENERATE = (
     "python manage.py spectacular --urlconf scheduler_saas.urls_tenant --file docs/openapi.yaml"
