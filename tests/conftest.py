@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
@@ -19,10 +18,11 @@ from apps.executions.queue import PINNED_PLANS
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.machine import database_url
-from tests.factories import MembershipFactory, PlanFactory, TenantFactory
+from tests.casts import Cast
+from tests.factories import PlanFactory, TenantFactory
 from tests.workers import Session, WorkerProcess, workers
 
-pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.operators"]
+pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.operators", "tests.plugins.worlds"]
 
 # What the session's tenants are made of; everything else is emptied after a `live_db` test.
 _KEPT = [
@@ -67,17 +67,17 @@ def _session_tenants(django_db_setup: None, django_db_blocker: Any) -> dict[str,
         }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan(_session_tenants: dict[str, Any]) -> Any:
     return _session_tenants["plan"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def acme(_session_tenants: dict[str, Any]) -> Any:
     return _session_tenants["acme"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bravo(_session_tenants: dict[str, Any]) -> Any:
     return _session_tenants["bravo"]
 
@@ -144,18 +144,6 @@ def _empty(tenants: dict[str, Any]) -> None:
 
 
 _VAULT = ("vault_jobcontent", "vault_secret", "vault_endpoint", "vault_connection")
-
-
-class Cast:
-    """Who appears in a tenant's tests: Alice owns, Ann administers, Bob is a member, Vic may only look."""
-
-    def __init__(self, tenant: Any) -> None:
-        name = tenant.schema_name
-        self.tenant = tenant
-        self.host = f"{name}.{settings.TENANT_DOMAIN_SUFFIX}"
-        for person, role in (("alice", "owner"), ("ann", "admin"), ("bob", "member"), ("vic", "viewer")):
-            membership = MembershipFactory(tenant=tenant, username=f"{person}-{name}", role=role)
-            setattr(self, person, membership)
 
 
 @pytest.fixture

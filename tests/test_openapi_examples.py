@@ -26,6 +26,8 @@ from tests.contract.deeds import DEEDS
 from tests.contract.description import shape_of, strict
 from tests.contract.endpoints import READS, Endpoint
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(settings.BASE_DIR) / "docs" / "openapi.yaml").read_text())
 MORNING = datetime(2026, 11, 25, 8, 15, tzinfo=UTC)  # on which the story plays
 FORMATS = FormatChecker(formats=())

@@ -29,6 +29,8 @@ from apps.vault.services import new_signing_secret, tenant_endpoint_set
 from tests.contract.line import drain
 from tests.factories import make_job
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 PAGE = Path(django_settings.BASE_DIR) / "docs" / "webhooks.md"
 LANGUAGES = {
     "python": ("receiver.py", [sys.executable]),

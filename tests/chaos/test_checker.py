@@ -12,6 +12,8 @@ from tests.chaos import checker
 from tests.chaos.faults import CANCEL_EVERY, KINDS, Fault, plan, strokes
 from tests.chaos.history import Attempt, Commit, History, Job, Logged, Run, Skipped, Term
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 

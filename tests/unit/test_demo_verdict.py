@@ -6,9 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from scheduler_saas.demo.oracle import Definition
 from scheduler_saas.demo.verdict import Verdict, judge
 from scheduler_saas.demo.witnesses import Delivery, History, LedgerRow, SkippedRange, TermRow, Try, WatchedJob
+
+pytestmark = pytest.mark.same_on_every_postgres
 
 T = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -39,6 +39,8 @@ from apps.executions.targets.runner import run_target
 from apps.executions.targets.ssrf import AddressPolicy
 from tests.unit.targets import loaded
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),))
 MOMENT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 CONTEXT = ExecutionContext(42, "acme", 1, "nightly", 2, 9, MOMENT, MOMENT, 5.0)

@@ -12,6 +12,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from apps.executions.targets import webhooks
 from apps.executions.targets.context import ExecutionContext
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 OLD, NEW = webhooks.generate_secret(), webhooks.generate_secret()
 BODIES = [b"", b"{}", b'{"a": "b.c"}', "größe ☃".encode(), b"x" * 100_000]
 
