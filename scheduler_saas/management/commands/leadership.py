@@ -30,6 +30,9 @@ _SHOWN = 20
 class Command(BaseCommand):
     help = "Who leads (status), another leader (step-down), and what becomes of jobs when leaders are hurt (drill)."
 
+    # As a worker: they read the routes of the whole site, for which on-call would wait.
+    requires_system_checks: list[str] = []
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="status | step-down | drill")
         status = actions.add_parser(
