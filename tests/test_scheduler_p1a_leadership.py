@@ -197,17 +197,33 @@ def test_the_database_ends_the_session_of_a_stopped_leader(
     assert observer.rows("SELECT 1 FROM leadership_schedulerevent WHERE event_type = 'job_cancelled'") == []
 
 
-def test_peers_end_the_session_of_a_leader_stopped_while_reading(start: Start, observer: Observer) -> None:
-    """The database's idle timeouts do not see it: a statement runs, and waits for its reader."""
-    leader = start("a", behaviour="stop-while-reading", LEADER_TRUST_WINDOW="2")
-    wait_for(leader.is_stopped, "it stopped while it read")
+@pytest.mark.parametrize("behaviour", ["stop-while-reading", "stop-in-pipeline"])
+def test_peers_end_the_session_of_a_leader_stopped_in_the_middle_of_something(
+    start: Start, observer: Observer, behaviour: str
+) -> None:
+    """The idle timeouts do not see it: a statement runs and waits for its reader, or a pipeline for its end."""
+    leader = start("a", behaviour=behaviour)
+    wait_for(leader.is_stopped, "it stopped")
     ((epoch, _, pid),) = observer.open_terms()
-    standby = start("b", LEADER_TRUST_WINDOW="2")
+    standby = start("b")
     wait_for(lambda: pid not in observer.holders(), "a standby ended its session")
     wait_for(
         lambda: (observer.end_reason(epoch) or "").startswith("evicted by b: no heartbeat for"), "the reason"
     )
     assert_resumed_leader_stands_by(observer, leader, standby, epoch)
+    assert observer.rows("SELECT 1 FROM leadership_schedulerevent WHERE event_type = 'job_cancelled'") == []
+
+
+def test_a_leader_in_a_statement_is_trusted_for_the_trust_window_and_no_longer(
+    start: Start, observer: Observer
+) -> None:
+    start("a", behaviour="long-statement", LEADER_TRUST_WINDOW="2.5")
+    ((epoch, _, _),) = wait_for(observer.open_terms, "a leads")
+    start("b", LEADER_TRUST_WINDOW="2.5")
+    reason = wait_for(lambda: observer.end_reason(epoch), "its session is ended")
+    assert reason.startswith("evicted by b: no heartbeat for ")
+    assert float(reason.split()[-2]) >= 2.5  # longer than the idle timeout
+    observer.assert_terms_in_order()
 
 
 def test_a_leader_whose_backend_was_terminated_steps_down_and_is_elected_anew(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import psycopg
 
 from apps.leadership.election import Candidate
-from apps.leadership.session import LeaderSession, TermLost, replica_name
+from apps.leadership.session import STEPPED_DOWN, LeaderSession, TermLost, replica_name
 from apps.leadership.steps import Step
 from apps.leadership.term import Term
 from apps.leadership.timings import Timings
@@ -17,7 +17,9 @@ from apps.leadership.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 
-_AFTER_A_LOSS = 0.1  # seconds: another replica goes first, and a term that cannot begin does not spin
+_AFTER_A_TERM = (
+    0.1  # seconds, or four polls: another replica goes first, and a term that cannot begin does not spin
+)
 
 
 class Replica:
@@ -44,7 +46,7 @@ class Replica:
         try:
             while (session := candidate.wait()) is not None:
                 if not self._lead(session):
-                    self._stopping.sleep(_AFTER_A_LOSS)
+                    self._stopping.sleep(max(_AFTER_A_TERM, 4 * self._timings.election_poll))
         finally:
             candidate.close()
             self._stopping.clear()
@@ -80,6 +82,9 @@ class Replica:
             term.run()
             term.finish()
             reason = "stopped"
+            if session.step_down_reason and not self._stopping.is_set:
+                reason = f"{STEPPED_DOWN}{session.step_down_reason}"
+                logger.info("replica %s: epoch %s %s", self.name, session.epoch, reason)
         except (TermLost, psycopg.Error) as error:
             reason = f"lost: {' '.join(str(error).split())}"
             logger.warning(
@@ -97,7 +102,7 @@ class Replica:
             term = Term(session, self._steps, stopping=self._stopping)
             term.begin()
             again = True
-            while again and not self._stopping.is_set:
+            while again and not term.ends:
                 again = term.cycle(into=counts)
             term.finish()
             reason = "one check"

@@ -23,6 +23,8 @@ class LeaderTerm(models.Model):
     heartbeat_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=200, blank=True, db_default="")
+    # Why an operator wants this term to end; the leader reads it with its next fence or heartbeat.
+    step_down_reason = models.CharField(max_length=200, blank=True, db_default="")
 
     class Meta:
         indexes: ClassVar = [

@@ -28,6 +28,9 @@ from apps.tenants import machine
 
 logger = logging.getLogger(__name__)
 
+SESSION_NAME = "scheduler leader "  # and the replica's: the application name of leader and standbys alike
+STEPPED_DOWN = "stepped down: "  # and the reason that was given: how such a term ends
+
 
 class TermLost(Exception):
     """This session's term is over: the lock, the connection or the term's row is gone. Nothing was committed."""
@@ -48,7 +51,7 @@ def connect(*, replica: str, timings: Timings) -> Connection:
     Raises UnfitServer on a read-only server or behind a transaction-mode pooler; psycopg.OperationalError when there
     is no server.
     """
-    name = f"scheduler leader {replica}"[:63]
+    name = f"{SESSION_NAME}{replica}"[:63]
     session_settings = timings.session_settings()
     try:
         connection = machine.connect(application_name=name, leader=True, session_settings=session_settings)
@@ -61,7 +64,7 @@ def connect(*, replica: str, timings: Timings) -> Connection:
         raise
     try:
         refuse_read_only(connection)
-        with machine.connect(application_name=f"{name} probe"[:63], leader=True) as probe:
+        with machine.connect(application_name=f"scheduler probe {replica}"[:63], leader=True) as probe:
             refuse_shared_backend(connection, probe)
         # Frees the lock of a leader that died during a long statement. Some platforms cannot do it.
         with contextlib.suppress(psycopg.errors.InvalidParameterValue):
@@ -83,6 +86,7 @@ class LeaderSession:
         self.term_id = term_id
         self.replica = replica
         self.timings = timings
+        self.step_down_reason = ""  # why it is to end its term, once an operator has asked for that
         self._beaten_at = time.monotonic()
 
     @classmethod
@@ -137,8 +141,10 @@ class LeaderSession:
         started = time.monotonic()
         check = statements.beat if self.beat_in <= 0 else statements.fence
         with self.connection.transaction(), self.connection.cursor() as cursor:
-            if not check(cursor, epoch=self.epoch, term_id=self.term_id):
+            asked = check(cursor, epoch=self.epoch, term_id=self.term_id)
+            if asked is None:
                 raise TermLost(f"the term of epoch {self.epoch} is over")
+            self.step_down_reason = asked
             yield cursor
         if check is statements.beat:  # a heartbeat that was rolled back has not been
             self._beaten_at = started
@@ -157,8 +163,10 @@ class LeaderSession:
         """Write the heartbeat. Raises TermLost when the term is over or this backend has not the lock."""
         self._refuse_closed()
         with self.connection.cursor() as cursor:
-            if not statements.beat(cursor, epoch=self.epoch, term_id=self.term_id):
-                raise TermLost(f"the term of epoch {self.epoch} is over, or its lock is gone")
+            asked = statements.beat(cursor, epoch=self.epoch, term_id=self.term_id)
+        if asked is None:
+            raise TermLost(f"the term of epoch {self.epoch} is over, or its lock is gone")
+        self.step_down_reason = asked
         self._beaten_at = time.monotonic()
 
     @property
