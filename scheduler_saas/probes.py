@@ -6,6 +6,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
 
+from apps.leadership.fitness import UnfitServer
 from scheduler_saas.checks import isolation_holds
 
 
@@ -23,6 +24,12 @@ def readyz() -> JsonResponse:
             checks["migrations"] = "some are not applied"
         elif isolation_holds(databases=[DEFAULT_DB_ALIAS]):
             checks["isolation"] = "this database, or our role in it, does not keep tenants apart"
+    except UnfitServer:
+        checks = {
+            "database": "ok",
+            "migrations": "unknown",
+            "isolation": "a pooler in transaction mode is in the way",
+        }
     except DatabaseError as error:
         checks = {"database": type(error).__name__, "migrations": "unknown", "isolation": "unknown"}
     ready = all(state == "ok" for state in checks.values())

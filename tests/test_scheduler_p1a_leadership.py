@@ -28,7 +28,6 @@ from apps.leadership.session import LeaderElsewhere, LeaderSession, TermLost, co
 from apps.leadership.steps import StepResult
 from apps.leadership.timings import Timings
 from apps.tenants import machine
-from tests.pooler import Pooler
 from tests.replicas import ReplicaProcess, replicas, running_command, wait_for
 
 Start = Callable[..., ReplicaProcess]
@@ -497,26 +496,6 @@ def test_a_read_only_server_is_refused(live_db: str, observer: Observer) -> None
     finally:
         observer.connection.execute(f"{setting} RESET default_transaction_read_only")
     connect(replica="test", timings=Timings()).close()
-
-
-@pytest.mark.parametrize("mode", ["transaction", "session"])
-def test_a_pooler_is_refused_if_it_lends_by_the_transaction(
-    live_db: str, observer: Observer, settings: Any, mode: str
-) -> None:
-    def server() -> psycopg.Connection[Any]:
-        kwargs = {**machine.connection_kwargs(), "sslmode": "disable", "gssencmode": "disable"}
-        return psycopg.connect(**kwargs, autocommit=True)
-
-    info = observer.connection.info
-    with Pooler(server, mode=mode) as port:
-        settings.LEADER_DATABASE_URL = f"postgresql://{info.user}@127.0.0.1:{port}/{info.dbname}"
-        if mode == "session":
-            connect(replica="test", timings=Timings()).close()
-            return
-        with pytest.raises(UnfitServer, match="pooler in transaction mode"):
-            connect(replica="test", timings=Timings())
-        with pytest.raises(UnfitServer, match="LEADER_DATABASE_URL"):
-            Replica([], name="test", timings=Timings()).run()
 
 
 def test_the_commands_say_what_they_did(start: Start, observer: Observer, capsys: Any) -> None:

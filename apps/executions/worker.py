@@ -219,6 +219,7 @@ class Worker:
             run_at=row.run_at,
             timeout_seconds=row.timeout_seconds,
             user_id=row.user_id or legacy,
+            kind=row.kind,
         )
         resources = Resources(http=self._http, endpoint=tenant.endpoint, secrets=tenant.secrets)
         return await run_target(

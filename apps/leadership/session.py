@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from apps.leadership import statements
-from apps.leadership.fitness import Connection, UnfitServer, refuse_read_only, refuse_shared_backend
+from apps.leadership.fitness import Connection, refuse_read_only, refuse_shared_backend
 from apps.leadership.journal import event_insert
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.timings import Timings
@@ -53,15 +53,7 @@ def connect(*, replica: str, timings: Timings) -> Connection:
     """
     name = f"{SESSION_NAME}{replica}"[:63]
     session_settings = timings.session_settings()
-    try:
-        connection = machine.connect(application_name=name, leader=True, session_settings=session_settings)
-    except psycopg.OperationalError as error:
-        if "unsupported startup parameter" in str(error):
-            raise UnfitServer(
-                f"the pooler in the way refuses a session's own settings ({error}). "
-                "Set LEADER_DATABASE_URL to a direct route to the primary"
-            ) from error
-        raise
+    connection = machine.connect(application_name=name, leader=True, session_settings=session_settings)
     try:
         refuse_read_only(connection)
         with machine.connect(application_name=f"scheduler probe {replica}"[:63], leader=True) as probe:

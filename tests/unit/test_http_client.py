@@ -143,7 +143,7 @@ def test_the_endpoint_gets_a_signed_request_that_says_which_attempt_it_is() -> N
             webhooks.verify([secret], request.headers, body)
         sent = request.headers
         assert (sent["webhook-id"], sent["scheduler-attempt"], sent["scheduler-epoch"]) == (
-            "exec_42",
+            CONTEXT.message_id,
             "2",
             "9",
         )
