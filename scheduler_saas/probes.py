@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 
 from apps.leadership.fitness import UnfitServer
 from scheduler_saas.checks import isolation_holds
+from scheduler_saas.metrics import metrics
 
 
 def healthz() -> JsonResponse:
@@ -38,4 +39,4 @@ def readyz() -> JsonResponse:
     )
 
 
-PROBES: dict[str, Callable[[], JsonResponse]] = {"/healthz": healthz, "/readyz": readyz}
+PROBES: dict[str, Callable[[], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}

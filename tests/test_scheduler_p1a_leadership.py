@@ -11,13 +11,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from django.core.management import call_command
 
+from apps.leadership import statements
 from apps.leadership.fitness import UnfitServer
 from apps.leadership.journal import event_insert
 from apps.leadership.locks import CLASS, Lock
@@ -194,6 +197,10 @@ def test_the_database_ends_the_session_of_a_stopped_leader(
     wait_for(lambda: pid not in observer.holders(), "the database ended the silent session")
     assert_resumed_leader_stands_by(observer, leader, standby, epoch)
     assert observer.rows("SELECT 1 FROM leadership_schedulerevent WHERE event_type = 'job_cancelled'") == []
+    if behaviour:  # it went on with its transaction, and that it was refused is on record
+        assert observer.rows("SELECT actor, name, what, count, epoch FROM leadership_refusedwrite") == [
+            ("leader", "a", "term_over", 1, epoch)
+        ]
 
 
 @pytest.mark.parametrize("behaviour", ["stop-while-reading", "stop-in-pipeline"])
@@ -374,6 +381,32 @@ def test_a_heartbeat_that_was_rolled_back_stays_due(live_db: str) -> None:
         raise ZeroDivisionError
     assert session.beat_in <= 0
     session.close(reason="the test is over")
+
+
+def test_only_one_term_is_open_though_a_session_lost_its_lock_as_it_opened_one(live_db: str) -> None:
+    """As the model found (docs/model): neither of two sessions sees the other's term, and both had the lock."""
+    first, second = (connect(replica=name, timings=Timings()) for name in ("first", "second"))
+    with first, second, ThreadPoolExecutor(1) as thread, first.cursor() as cursor:
+        assert statements.try_lock(cursor)
+        with first.transaction():
+            assert statements.supersede_terms(cursor) == []
+            epoch, _ = statements.open_term(cursor, term_id=uuid4(), replica="first", host="h", process_id=1)
+            statements.unlock(cursor)
+            taking = thread.submit(LeaderSession.try_acquire, second, replica="second", timings=Timings())
+            with machine.connect(application_name="tests") as observer:
+                wait_for(lambda: waits_for_another(observer, second), "the second waits for the first's term")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            taking.result(10)
+        assert second.closed, "a lock without a term must not live on"
+    assert [term.epoch for term in LeaderTerm.objects.filter(ended_at=None)] == [epoch]
+    third = LeaderSession.acquire(replica="third")
+    assert [term.epoch for term in LeaderTerm.objects.filter(ended_at=None)] == [third.epoch]
+    third.close(reason="test over")
+
+
+def waits_for_another(observer: psycopg.Connection[Any], session: psycopg.Connection[Any]) -> bool:
+    row = observer.execute("SELECT pg_blocking_pids(%s) <> '{}'", [session.info.backend_pid]).fetchone()
+    return row is not None and bool(row[0])
 
 
 def test_the_lock_is_held_once(lead: LeaderSession) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import psycopg
 
 from apps.leadership.election import Candidate
+from apps.leadership.refusals import record_late_leader
 from apps.leadership.session import STEPPED_DOWN, LeaderSession, TermLost, replica_name
 from apps.leadership.steps import Step
 from apps.leadership.term import Term
@@ -93,6 +94,8 @@ class Replica:
         finally:
             self._epoch = None
             session.close(reason=reason)
+            if session.refused:
+                record_late_leader(replica=self.name, epoch=session.epoch, term_id=session.term_id)
         return reason == "stopped"
 
     def _check(self, session: LeaderSession) -> dict[str, int]:

@@ -78,6 +78,7 @@ class LeaderSession:
         self.term_id = term_id
         self.replica = replica
         self.timings = timings
+        self.refused = False  # whether it wanted to write and could not
         self.step_down_reason = ""  # why it is to end its term, once an operator has asked for that
         self._beaten_at = time.monotonic()
 
@@ -129,15 +130,19 @@ class LeaderSession:
 
         Raises TermLost before the block when the term is over. A heartbeat that is due is part of the fence.
         """
-        self._refuse_closed()
         started = time.monotonic()
         check = statements.beat if self.beat_in <= 0 else statements.fence
-        with self.connection.transaction(), self.connection.cursor() as cursor:
-            asked = check(cursor, epoch=self.epoch, term_id=self.term_id)
-            if asked is None:
-                raise TermLost(f"the term of epoch {self.epoch} is over")
-            self.step_down_reason = asked
-            yield cursor
+        try:
+            self._refuse_closed()
+            with self.connection.transaction(), self.connection.cursor() as cursor:
+                asked = check(cursor, epoch=self.epoch, term_id=self.term_id)
+                if asked is None:
+                    raise TermLost(f"the term of epoch {self.epoch} is over")
+                self.step_down_reason = asked
+                yield cursor
+        except (TermLost, psycopg.OperationalError):
+            self.refused = True
+            raise
         if check is statements.beat:  # a heartbeat that was rolled back has not been
             self._beaten_at = started
 
@@ -153,11 +158,15 @@ class LeaderSession:
 
     def beat(self) -> None:
         """Write the heartbeat. Raises TermLost when the term is over or this backend has not the lock."""
-        self._refuse_closed()
-        with self.connection.cursor() as cursor:
-            asked = statements.beat(cursor, epoch=self.epoch, term_id=self.term_id)
-        if asked is None:
-            raise TermLost(f"the term of epoch {self.epoch} is over, or its lock is gone")
+        try:
+            self._refuse_closed()
+            with self.connection.cursor() as cursor:
+                asked = statements.beat(cursor, epoch=self.epoch, term_id=self.term_id)
+            if asked is None:
+                raise TermLost(f"the term of epoch {self.epoch} is over, or its lock is gone")
+        except (TermLost, psycopg.OperationalError):
+            self.refused = True
+            raise
         self.step_down_reason = asked
         self._beaten_at = time.monotonic()
 

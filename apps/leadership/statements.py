@@ -100,6 +100,11 @@ def delete_terms(cursor: Session, *, days: int, limit: int) -> int:
     return cursor.execute(statement("delete_terms"), {"days": days, "limit": limit}).rowcount
 
 
+def delete_refused_writes(cursor: Session, *, days: int, limit: int) -> int:
+    """Up to `limit` records of refused writes that are more than `days` old; how many it were."""
+    return cursor.execute(statement("delete_refused_writes"), {"days": days, "limit": limit}).rowcount
+
+
 def read_last_interval(cursor: Session) -> float | None:
     """Minutes, or None when no term has said any."""
     row = cursor.execute(statement("read_last_interval")).fetchone()
