@@ -198,7 +198,7 @@ end_leader:                     /* term.py: steps in turn, heartbeats, sleep */
     do
     :: atomic { !alive[me] -> goto gone }                               /* psycopg.OperationalError */
     :: atomic { alive[me] && (lock != me || open_epoch != epoch) -> goto step_down }    /* beat.sql: TermLost */
-    :: atomic { alive[me] && faults > 0 -> faults--;                          /* SIGTERM */
+    :: atomic { alive[me] && faults > 0 -> faults--;                          /* SIGTERM, or step_down_reason */
         printf("replica %d is told to stop\n", me); goto step_down
        }
     :: atomic { alive[me] && cursor <= TICKS -> seen = cursor;          /* read_due.sql: autocommit, no fence */

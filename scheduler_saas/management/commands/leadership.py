@@ -9,8 +9,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from apps.leadership.handover import wait_for_handover
 from apps.leadership.report import HOURS, Report, read_report
@@ -72,6 +74,8 @@ class Command(BaseCommand):
             )
         except (Refused, StageFailed, ChildDied) as error:
             raise CommandError(str(error)) from error
+        except (DatabaseError, psycopg.Error) as error:
+            raise CommandError(f"The database cannot say: {' '.join(str(error).split())}") from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted; everything that was started has been stopped.") from None
 
