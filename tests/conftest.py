@@ -33,6 +33,17 @@ _KEPT = [
     "django_content_type",
     "auth_permission",
 ]
+# Tables with a page or statistics, their own or a partition's: a test writes to few, and to truncate all takes long.
+_WRITTEN_TO = """
+SELECT format('%%I.%%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> ALL(%(kept)s)
+    AND EXISTS (
+        SELECT FROM pg_class t
+        WHERE (t.oid = c.oid OR t.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))
+            AND (pg_relation_size(t.oid) > 0 OR t.reltuples >= 0)
+    )
+"""
 
 
 @pytest.fixture(scope="session")
@@ -108,19 +119,13 @@ def _empty(tenants: dict[str, Any]) -> None:
     with wrapper.cursor() as cursor:
         # A test that failed may have left sessions holding locks; they end with their processes, or here.
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, CASE WHEN xact_start IS NULL THEN 0 ELSE 5000 END) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
         )
-        # Only what was written to, and partitions one by one: to truncate a relation that is empty costs as much.
         schemas = [tenants["acme"].schema_name, tenants["bravo"].schema_name]
-        cursor.execute(
-            "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relkind = 'r' AND n.nspname = ANY(%s) AND c.relname <> ALL(%s)"
-            " AND (pg_relation_size(c.oid) > 0 OR c.reltuples >= 0)",
-            [["public", *schemas], _KEPT],
-        )
-        if written := [name for (name,) in cursor.fetchall()]:
-            cursor.execute(f"TRUNCATE {', '.join(written)} CASCADE")
+        cursor.execute(_WRITTEN_TO, {"schemas": ["public", *schemas], "kept": _KEPT})
+        if tables := [name for (name,) in cursor.fetchall()]:
+            cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
         wrapper.migrating = True
         try:
             with wrapper.cursor() as machine:
@@ -138,9 +143,6 @@ def _empty(tenants: dict[str, Any]) -> None:
     for schema in left:
         with wrapper.cursor() as cursor:
             cursor.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
-
-
-_VAULT = ("vault_jobcontent", "vault_secret", "vault_endpoint", "vault_connection")
 
 
 @pytest.fixture
