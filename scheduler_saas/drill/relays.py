@@ -16,7 +16,7 @@ _ANSWERS_WITHIN = 5.0
 
 
 class Relay:
-    """Started as the child `name`; `conninfo` is `server` by way of it. It ends when this process does, at the latest."""
+    """Started as the child `name`; `conninfo` is `server` by way of it. It ends with this process, at the latest."""
 
     def __init__(self, children: Children, name: str, *, server: str) -> None:
         listening = listen()
