@@ -33,9 +33,10 @@ MARK = "CHAOS_FLEET"
 NAME_OPTION = {"run_scheduler": "--replica", "run_worker": "--name"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
-    """One place of the fleet and the process that fills it now."""
+    """One place of the fleet and the process that fills it now. `prefix` is the command that starts it elsewhere, from
+    where the server has another address."""
 
     place: str
     command: str
@@ -43,6 +44,8 @@ class Member:
     process: subprocess.Popen[bytes] | None = None
     paused: bool = False
     killed: bool = False
+    prefix: tuple[str, ...] = ()
+    database_url: str = ""
 
     @property
     def name(self) -> str:
@@ -89,13 +92,20 @@ class Fleet:
         env = {
             **os.environ,
             **QUICK,
-            "DATABASE_URL": self.database_url,
+            "DATABASE_URL": member.database_url or self.database_url,
             MARK: self.mark,
             "DJANGO_SETTINGS_MODULE": "scheduler_saas.settings.test",
         }
         with self.log.open("ab") as output:
             member.process = subprocess.Popen(
-                [sys.executable, "manage.py", member.command, NAME_OPTION[member.command], member.name],
+                [
+                    *member.prefix,
+                    sys.executable,
+                    "manage.py",
+                    member.command,
+                    NAME_OPTION[member.command],
+                    member.name,
+                ],
                 cwd=ROOT,
                 env=env,
                 stdout=output,
