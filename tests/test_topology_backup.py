@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,8 @@ from tests.replicas import ROOT, wait_for
 from tests.seeding import HOOKS, seed
 
 SCRIPT = ROOT / "docs" / "examples" / "backup.sh"
-SUSPEND = "UPDATE tenants_tenant SET status = 'suspended' WHERE status = 'active'"
-RESUME = "UPDATE tenants_tenant SET status = 'active' WHERE status = 'suspended'"
+PAGE = ROOT / "docs" / "operations.md"
+SUSPEND, RESUME = re.findall(r"```sql\n(SET scheduler\.all_tenants.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_a_backup_of_yesterday(server: Cluster, tmp_path: Path, capsys: Any) -> 
         live = {
             number for (number,) in rows(server, "without_a_burst", "SELECT id FROM executions_execution")
         }
-        with psycopg.connect(url, autocommit=True, options="-c scheduler.all_tenants=on") as operator:
+        with psycopg.connect(url, autocommit=True) as operator:
             operator.execute(SUSPEND)
             assert manage(url, "check_due_tasks", **QUICK).returncode == 0
             operator.execute(RESUME)

@@ -36,7 +36,7 @@ NAME_OPTION = {"run_scheduler": "--replica", "run_worker": "--name"}
 @dataclass(eq=False)
 class Member:
     """One place of the fleet and the process that fills it now. `prefix` is the command that starts it elsewhere, from
-    where the server has another address."""
+    where the server has another address; `root` has the release that it runs."""
 
     place: str
     command: str
@@ -46,6 +46,7 @@ class Member:
     killed: bool = False
     prefix: tuple[str, ...] = ()
     database_url: str = ""
+    root: Path = ROOT
 
     @property
     def name(self) -> str:
@@ -106,7 +107,7 @@ class Fleet:
                     NAME_OPTION[member.command],
                     member.name,
                 ],
-                cwd=ROOT,
+                cwd=member.root,
                 env=env,
                 stdout=output,
                 stderr=output,
