@@ -98,22 +98,28 @@ def _upgrade(server: Cluster, old: Path, runs: Path, log: Path, capsys: Any) -> 
             fleet.members = [*old_ones, *new_ones]
             for member in new_ones:
                 fleet.start(member)
+            connected = "SELECT string_agg(application_name, ' ') FROM pg_stat_activity"
+            wait_for(
+                lambda: all(f" {member.name}" in scalar(connected) for member in new_ones),
+                "the new release has started",
+                seconds=60,
+            )
             goes_on("both", 100)
             assert (
-                fleet.stop([member for member in old_ones if member.command == "run_scheduler"], seconds=15)
+                fleet.stop([member for member in old_ones if member.command == "run_scheduler"], seconds=30)
                 == []
             )
             goes_on("the new leader, workers of both", 100)
             assert (
-                fleet.stop([member for member in old_ones if member.command == "run_worker"], seconds=20)
+                fleet.stop([member for member in old_ones if member.command == "run_worker"], seconds=30)
                 == []
             )
             goes_on("the new release alone")
             stopped_at = scalar("SELECT clock_timestamp()")
             fleet.members = new_ones
-            assert fleet.stop(fleet.schedulers, seconds=15) == []
+            assert fleet.stop(fleet.schedulers, seconds=30) == []
             wait_for(lambda: scalar("SELECT count(*) FROM executions_execution") == 0, "an empty queue")
-            assert fleet.stop(fleet.workers, seconds=20) == []
+            assert fleet.stop(fleet.workers, seconds=30) == []
         finally:
             fleet.members = [*old_ones, *new_ones]
             fleet.end()
