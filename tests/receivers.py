@@ -11,6 +11,10 @@ from typing import Any
 Delivery = tuple[str, int, str]  # webhook-id, execution, scheduled-for
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 512  # a burst after an outage comes all at once
+
+
 @contextmanager
 def receiver() -> Iterator[tuple[str, list[Delivery]]]:
     got: list[Delivery] = []
@@ -32,7 +36,7 @@ def receiver() -> Iterator[tuple[str, list[Delivery]]]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -112,13 +112,13 @@ def test_with_no_room_left_the_leader_leads_and_the_others_come_back(server: Clu
         try:
             for member in fleet.members:
                 fleet.start(member)
-            wait_for(lambda: done() > 20, "it runs")
+            wait_for(lambda: done() > 20, "it runs", seconds=60)
             connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'scheduler %'"
             wait_for(lambda: scalar(connected) >= 2 + 2 * 3, "all sessions")
             term = "SELECT epoch FROM leadership_leaderterm WHERE ended_at IS NULL"
             epoch, before = scalar(term), done()
             with Hog(server.url()):
-                wait_for(lambda: done() > before + 40, "full, and it goes on")
+                wait_for(lambda: done() > before + 40, "full, and it goes on", seconds=60)
                 leader = f"(SELECT backend_pid FROM leadership_leaderterm WHERE epoch = {epoch})"
                 admin.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -73,7 +73,7 @@ def test_a_lagging_standby_is_promoted(
                 fleet.start(member)
             with primary.admin() as admin:
                 count = "SELECT count(*) FROM executions_executionlog"
-                wait_for(lambda: admin.execute(count).fetchone()[0] > 2 * HOOKS, "it runs")  # type: ignore[index]
+                wait_for(lambda: admin.execute(count).fetchone()[0] > 2 * HOOKS, "it runs", seconds=60)  # type: ignore[index]
                 # From here on nothing reaches the standby, and the primary waits for no one.
                 with standby.admin() as behind:
                     behind.execute("ALTER SYSTEM SET primary_conninfo = ''")
