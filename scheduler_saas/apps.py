@@ -7,4 +7,10 @@ class SchedulerSaasConfig(AppConfig):
     verbose_name = "Scheduler SaaS"
 
     def ready(self) -> None:
+        from apps.leadership.fitness import refuse_shared_backend
+        from apps.tenants.machine import PATIENCE
         from scheduler_saas import checks  # noqa: F401 - registers the system checks
+        from scheduler_saas.postgres.base import DatabaseWrapper
+
+        DatabaseWrapper.refuse_route = staticmethod(refuse_shared_backend)
+        DatabaseWrapper.patience = PATIENCE

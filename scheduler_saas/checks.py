@@ -23,6 +23,7 @@ WITHOUT_ROW_SECURITY = frozenset(
         "tenants_user_groups",
         "tenants_user_user_permissions",
         "leadership_leaderterm",
+        "leadership_refusedwrite",
         "django_session",
         "django_content_type",
         "django_migrations",

@@ -19,7 +19,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ProbeMiddleware:
-    """`/healthz` and `/readyz` answer on any host, before a tenant is looked for."""
+    """`/healthz`, `/readyz` and `/metrics` answer on any host, before a tenant is looked for."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -20,6 +20,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _rows("Live executions", "play_circle", "executions", "execution"),
                 _rows("Jobs", "event_repeat", "jobs", "job"),
                 _rows("Terms", "how_to_vote", "leadership", "leaderterm"),
+                _rows("Refused writes", "block", "leadership", "refusedwrite"),
                 {
                     "title": "Reconcile",
                     "icon": "build",

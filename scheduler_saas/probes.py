@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 
+from apps.leadership.fitness import UnfitServer
 from scheduler_saas.checks import isolation_holds
+from scheduler_saas.metrics import metrics
 
 
 def healthz() -> JsonResponse:
@@ -23,6 +25,12 @@ def readyz() -> JsonResponse:
             checks["migrations"] = "some are not applied"
         elif isolation_holds(databases=[DEFAULT_DB_ALIAS]):
             checks["isolation"] = "this database, or our role in it, does not keep tenants apart"
+    except UnfitServer:
+        checks = {
+            "database": "ok",
+            "migrations": "unknown",
+            "isolation": "a pooler in transaction mode is in the way",
+        }
     except DatabaseError as error:
         checks = {"database": type(error).__name__, "migrations": "unknown", "isolation": "unknown"}
     ready = all(state == "ok" for state in checks.values())
@@ -31,4 +39,4 @@ def readyz() -> JsonResponse:
     )
 
 
-PROBES: dict[str, Callable[[], JsonResponse]] = {"/healthz": healthz, "/readyz": readyz}
+PROBES: dict[str, Callable[[], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}

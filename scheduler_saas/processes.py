@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
+from django.conf import settings
 from django.core.checks import Tags
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection
 
 from apps.executions.counters import CounterFold
@@ -15,6 +17,7 @@ from apps.executions.reaper import Reaper
 from apps.executions.retention import Retention
 from apps.jobs.dispatch import Dispatcher
 from apps.jobs.outcomes import OutcomeFold
+from apps.leadership.fitness import UnfitServer
 from apps.leadership.steps import Step
 
 logger = logging.getLogger(__name__)
@@ -30,10 +33,19 @@ def leader_steps(*, once: bool = False) -> list[Step]:
     return [PartitionKeeper(), Dispatcher(), OutcomeFold(), Reaper(), CounterFold(), retention]
 
 
+def take_direct_route() -> None:
+    """In a scheduler's process Django, too, goes by LEADER_DATABASE_URL where one is set."""
+    wrapper: Any = connection
+    wrapper.direct_route = settings.LEADER_DATABASE_URL
+
+
 def refuse_unsound_database(command: BaseCommand) -> None:
-    """Run the checks of `scheduler_saas.checks`: tenants must be kept apart. Raises SystemCheckError."""
+    """Run the checks of `scheduler_saas.checks`: tenants must be kept apart. Raises SystemCheckError, and CommandError
+    where the way to the server is unfit."""
     try:
         command.check(tags=[Tags.database], databases=[DEFAULT_DB_ALIAS])
+    except UnfitServer as error:
+        raise CommandError(f"The database cannot be used this way: {error}") from error
     finally:
         connection.close()
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from apps.executions.models import Attempt, Counter, Execution, ExecutionLog, Skip, TenantTotals
 from apps.jobs.models import Job
-from apps.leadership.models import LeaderTerm, SchedulerEvent
+from apps.leadership.models import LeaderTerm, RefusedWrite, SchedulerEvent
 from apps.tenants.models import ApiKey, AuditEntry, Membership, Plan, Tenant, User, UserIdentity
 from tests.factories import MembershipFactory, key_of, make_job
 
@@ -87,7 +87,15 @@ def rows_of(tenant: Any) -> dict[type[models.Model], Any]:
         TenantTotals: TenantTotals.objects.create(tenant=tenant, tasks_found=7),
         SchedulerEvent: SchedulerEvent.objects.filter(tenant=tenant).latest("id"),
         LeaderTerm: LeaderTerm.objects.create(
-            term_id=uuid.uuid4(), replica=f"replica-{name}", host="h", process_id=1, backend_pid=1
+            term_id=uuid.uuid4(),
+            replica=f"replica-{name}",
+            host="h",
+            process_id=1,
+            backend_pid=1,
+            ended_at=at if name == "acme" else None,
+        ),
+        RefusedWrite: RefusedWrite.objects.create(
+            actor="worker", name=f"worker-{name}", what="stale_lease", count=3
         ),
         AccessAttempt: AccessAttempt.objects.create(
             username=f"member-{name}",

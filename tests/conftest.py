@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
@@ -19,10 +18,11 @@ from apps.executions.queue import PINNED_PLANS
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.machine import database_url
-from tests.factories import MembershipFactory, PlanFactory, TenantFactory
+from tests.casts import Cast
+from tests.factories import PlanFactory, TenantFactory
 from tests.workers import Session, WorkerProcess, workers
 
-pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.operators"]
+pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.operators", "tests.plugins.worlds"]
 
 # What the session's tenants are made of; everything else is emptied after a `live_db` test.
 _KEPT = [
@@ -33,6 +33,17 @@ _KEPT = [
     "django_content_type",
     "auth_permission",
 ]
+# Tables with a page or statistics, their own or a partition's: a test writes to few, and to truncate all takes long.
+_WRITTEN_TO = """
+SELECT format('%%I.%%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> ALL(%(kept)s)
+    AND EXISTS (
+        SELECT FROM pg_class t
+        WHERE (t.oid = c.oid OR t.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))
+            AND (pg_relation_size(t.oid) > 0 OR t.reltuples >= 0)
+    )
+"""
 
 
 @pytest.fixture(scope="session")
@@ -67,17 +78,17 @@ def _session_tenants(django_db_setup: None, django_db_blocker: Any) -> dict[str,
         }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan(_session_tenants: dict[str, Any]) -> Any:
     return _session_tenants["plan"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def acme(_session_tenants: dict[str, Any]) -> Any:
     return _session_tenants["acme"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bravo(_session_tenants: dict[str, Any]) -> Any:
     return _session_tenants["bravo"]
 
@@ -108,22 +119,13 @@ def _empty(tenants: dict[str, Any]) -> None:
     with wrapper.cursor() as cursor:
         # A test that failed may have left sessions holding locks; they end with their processes, or here.
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, CASE WHEN xact_start IS NULL THEN 0 ELSE 5000 END) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
         )
-        cursor.execute(
-            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
-        )
-        tables = [name for (name,) in cursor.fetchall() if name not in _KEPT]
         schemas = [tenants["acme"].schema_name, tenants["bravo"].schema_name]
-        cursor.execute(
-            "SELECT schemaname, tablename FROM pg_tables"
-            " WHERE schemaname = ANY(%s) AND tablename <> 'django_migrations'",
-            [schemas],
-        )
-        vault = [f'"{schema}".{table}' for schema, table in cursor.fetchall()]
-        cursor.execute(f"TRUNCATE {', '.join([*tables, *vault])}")
+        cursor.execute(_WRITTEN_TO, {"schemas": ["public", *schemas], "kept": _KEPT})
+        if tables := [name for (name,) in cursor.fetchall()]:
+            cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
         wrapper.migrating = True
         try:
             with wrapper.cursor() as machine:
@@ -141,21 +143,6 @@ def _empty(tenants: dict[str, Any]) -> None:
     for schema in left:
         with wrapper.cursor() as cursor:
             cursor.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
-
-
-_VAULT = ("vault_jobcontent", "vault_secret", "vault_endpoint", "vault_connection")
-
-
-class Cast:
-    """Who appears in a tenant's tests: Alice owns, Ann administers, Bob is a member, Vic may only look."""
-
-    def __init__(self, tenant: Any) -> None:
-        name = tenant.schema_name
-        self.tenant = tenant
-        self.host = f"{name}.{settings.TENANT_DOMAIN_SUFFIX}"
-        for person, role in (("alice", "owner"), ("ann", "admin"), ("bob", "member"), ("vic", "viewer")):
-            membership = MembershipFactory(tenant=tenant, username=f"{person}-{name}", role=role)
-            setattr(self, person, membership)
 
 
 @pytest.fixture

@@ -136,6 +136,8 @@ def main(name: str, behaviour: str = "") -> None:
                     for _ in cursor.stream("SELECT repeat('x', 1000) FROM generate_series(1, 100000)"):
                         os.kill(os.getpid(), signal.SIGSTOP)
                         break
+            if behaviour == "long-statement" and self._stops_now():
+                session.read("SELECT pg_sleep(60)")
             with session.transaction() as cursor:
                 event_insert(
                     cursor, event_type="job_scheduled", epoch=session.epoch, job_type=name, event_data={}
@@ -145,6 +147,11 @@ def main(name: str, behaviour: str = "") -> None:
                         cursor, event_type="job_cancelled", epoch=session.epoch, job_type=name, event_data={}
                     )
                     os.kill(os.getpid(), signal.SIGSTOP)
+                if behaviour == "stop-in-pipeline" and self._stops_now():
+                    with cursor.connection.pipeline():
+                        event_insert(cursor, event_type="job_cancelled", epoch=session.epoch, job_type=name)
+                        # Without this pipeline's end the server waits for more of it: to its own mind it is not idle.
+                        os.kill(os.getpid(), signal.SIGSTOP)
             return StepResult({"found": 1}, wake_in=0.005)
 
         def _stops_now(self) -> bool:

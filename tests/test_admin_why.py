@@ -159,3 +159,14 @@ def test_who_may_not_look_at_jobs_may_not_ask(db: None, job: Job) -> None:
     assert client.get(address(job)).status_code == 200
     assert client.get("/admin/jobs/job/999999/why/").status_code == 404
     assert client.get("/admin/jobs/job/nonsense/why/").status_code == 404
+
+
+def test_the_jobs_own_time_is_shown_where_it_is_another(browser: Client, acme: Any) -> None:
+    for zone, extra in (("UTC", 0), ("Asia/Kolkata", 1)):
+        job = make_job(acme, trigger=TriggerSpec.cron("* * * * *", zone))
+        with tenant_scope(acme):
+            Job.objects.filter(pk=job.pk).update(created_at=hour_now() - DAY, schedule_since=hour_now() - DAY)
+        answer = browser.get(address(job))
+        headers = answer.context["found"]["table"]["headers"]
+        assert (f"In {zone}" in headers) is bool(extra)
+        assert {len(row) for row in rows(answer)} == {len(headers)} == {4 + extra}

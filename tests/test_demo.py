@@ -92,6 +92,7 @@ def test_every_due_tick_has_one_outcome_though_the_leader_is_killed(demo: Any) -
     assert run.left() == []
 
 
+@pytest.mark.same_on_every_postgres
 def test_ctrl_c_ends_it_in_order_and_the_verdict_is_still_given(demo: Any) -> None:
     run = demo("--json")
     wait_for(lambda: run.said("epoch 1, fired"), "the first figures", seconds=90)
@@ -104,6 +105,7 @@ def test_ctrl_c_ends_it_in_order_and_the_verdict_is_still_given(demo: Any) -> No
     assert run.left() == []
 
 
+@pytest.mark.same_on_every_postgres
 def test_killed_itself_it_takes_its_processes_along(demo: Any) -> None:
     run = demo()
     wait_for(lambda: run.said("Logs are in"), "the processes to be at work", seconds=90)

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import pytest
 from django.conf import settings
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 PAGE = Path(settings.BASE_DIR) / "docs" / "api.md"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _END = "end of block"

@@ -15,7 +15,7 @@ from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import AuditEntry, Plan
 from apps.vault.services import content_get, tenant_endpoint_set
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.same_on_every_postgres]
 GOOD = """\
 # what the server ran
 SHELL=/bin/sh

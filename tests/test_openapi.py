@@ -17,6 +17,9 @@ from tests.contract.client import MemberClient
 from tests.contract.deeds import DEEDS
 from tests.contract.description import shape_of, strict
 from tests.contract.endpoints import READS, Endpoint
+from tests.plugins.worlds import World
+
+pytestmark = pytest.mark.same_on_every_postgres
 
 COMMITTED = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
 REGENERATE = (
@@ -76,19 +79,18 @@ def test_every_operation_says_who_may_call_and_what_refusals_look_like(document:
                 assert schema == {"$ref": "#/components/schemas/Error"}, (path, method)
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("endpoint", [*READS, *DEEDS], ids=str)
-@pytest.mark.parametrize("role", ["alice", "bob"])
-def test_responses_are_what_is_described(
-    cast: Any, document: dict[str, Any], endpoint: Endpoint, role: str
-) -> None:
-    asks = getattr(cast, role)
-    response = asked(MemberClient(asks), endpoint, records.small(asks))
-    content = _responses(document, endpoint)[str(response.status_code)]["content"]
-    schema = content["application/json"]["schema"]
-    validator = Draft202012Validator({**schema, "components": strict(document["components"])})
-    errors = validator.iter_errors(response.json())
-    assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
+class TestResponses:
+    @pytest.mark.parametrize("endpoint", [*READS, *DEEDS], ids=str)
+    @pytest.mark.parametrize("role", ["alice", "bob"])
+    def test_they_are_what_is_described(
+        self, world: World, document: dict[str, Any], endpoint: Endpoint, role: str
+    ) -> None:
+        response = asked(MemberClient(world.asker(role)), endpoint, world.ids(role))
+        content = _responses(document, endpoint)[str(response.status_code)]["content"]
+        schema = content["application/json"]["schema"]
+        validator = Draft202012Validator({**schema, "components": strict(document["components"])})
+        errors = validator.iter_errors(response.json())
+        assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
 
 
 @pytest.mark.parametrize("endpoint", [*READS, *DEEDS], ids=str)

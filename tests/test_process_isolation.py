@@ -19,6 +19,8 @@ from apps.tenants.context import all_tenants_scope, tenant_scope
 from tests.replicas import wait_for
 from tests.workers import ROOT, Session, execution, put, workers
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 
 @pytest.fixture
 def session(live_db: str) -> Iterator[Session]:

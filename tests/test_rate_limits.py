@@ -27,6 +27,8 @@ from tests.isolation.routes.route import JOB
 from tests.replicas import wait_for
 from tests.web import served
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 LIMIT = 4
 HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 

@@ -26,7 +26,7 @@ from tests.leaders import UNHURRIED
 from tests.replicas import wait_for
 from tests.workers import Session, WorkerProcess, execution, put
 
-pytestmark = pytest.mark.usefixtures("all_tenants")
+pytestmark = [pytest.mark.usefixtures("all_tenants"), pytest.mark.same_on_every_postgres]
 
 LOOPBACK = {"EGRESS_ALLOWED_NETWORKS": "127.0.0.0/8"}
 

@@ -23,8 +23,9 @@ from scheduler_saas.processes import leader_steps
 from tests import tasks  # noqa: F401 - registers them
 from tests.contract import line, records
 from tests.contract.client import MemberClient
-from tests.contract.refusals import TestRefusals
+from tests.contract.refusals import TestRefusals, TestStrangers
 from tests.contract.shapes import (
+    TestEmptyTenant,
     TestExport,
     TestManyRows,
     TestShapes,
@@ -33,10 +34,12 @@ from tests.contract.shapes import (
 from tests.replicas import wait_for
 
 __all__ = [
+    "TestEmptyTenant",
     "TestExport",
     "TestManyRows",
     "TestRefusals",
     "TestShapes",
+    "TestStrangers",
     "test_every_route_and_method_has_a_schema",
 ]
 

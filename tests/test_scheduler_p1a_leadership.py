@@ -11,13 +11,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from django.core.management import call_command
 
+from apps.leadership import statements
 from apps.leadership.fitness import UnfitServer
 from apps.leadership.journal import event_insert
 from apps.leadership.locks import CLASS, Lock
@@ -28,7 +31,6 @@ from apps.leadership.session import LeaderElsewhere, LeaderSession, TermLost, co
 from apps.leadership.steps import StepResult
 from apps.leadership.timings import Timings
 from apps.tenants import machine
-from tests.pooler import Pooler
 from tests.replicas import ReplicaProcess, replicas, running_command, wait_for
 
 Start = Callable[..., ReplicaProcess]
@@ -195,19 +197,39 @@ def test_the_database_ends_the_session_of_a_stopped_leader(
     wait_for(lambda: pid not in observer.holders(), "the database ended the silent session")
     assert_resumed_leader_stands_by(observer, leader, standby, epoch)
     assert observer.rows("SELECT 1 FROM leadership_schedulerevent WHERE event_type = 'job_cancelled'") == []
+    if behaviour:  # it went on with its transaction, and that it was refused is on record
+        assert observer.rows("SELECT actor, name, what, count, epoch FROM leadership_refusedwrite") == [
+            ("leader", "a", "term_over", 1, epoch)
+        ]
 
 
-def test_peers_end_the_session_of_a_leader_stopped_while_reading(start: Start, observer: Observer) -> None:
-    """The database's idle timeouts do not see it: a statement runs, and waits for its reader."""
-    leader = start("a", behaviour="stop-while-reading", LEADER_TRUST_WINDOW="2")
-    wait_for(leader.is_stopped, "it stopped while it read")
+@pytest.mark.parametrize("behaviour", ["stop-while-reading", "stop-in-pipeline"])
+def test_peers_end_the_session_of_a_leader_stopped_in_the_middle_of_something(
+    start: Start, observer: Observer, behaviour: str
+) -> None:
+    """The idle timeouts do not see it: a statement runs and waits for its reader, or a pipeline for its end."""
+    leader = start("a", behaviour=behaviour)
+    wait_for(leader.is_stopped, "it stopped")
     ((epoch, _, pid),) = observer.open_terms()
-    standby = start("b", LEADER_TRUST_WINDOW="2")
+    standby = start("b")
     wait_for(lambda: pid not in observer.holders(), "a standby ended its session")
     wait_for(
         lambda: (observer.end_reason(epoch) or "").startswith("evicted by b: no heartbeat for"), "the reason"
     )
     assert_resumed_leader_stands_by(observer, leader, standby, epoch)
+    assert observer.rows("SELECT 1 FROM leadership_schedulerevent WHERE event_type = 'job_cancelled'") == []
+
+
+def test_a_leader_in_a_statement_is_trusted_for_the_trust_window_and_no_longer(
+    start: Start, observer: Observer
+) -> None:
+    start("a", behaviour="long-statement", LEADER_TRUST_WINDOW="2.5")
+    ((epoch, _, _),) = wait_for(observer.open_terms, "a leads")
+    start("b", LEADER_TRUST_WINDOW="2.5")
+    reason = wait_for(lambda: observer.end_reason(epoch), "its session is ended")
+    assert reason.startswith("evicted by b: no heartbeat for ")
+    assert float(reason.split()[-2]) >= 2.5  # longer than the idle timeout
+    observer.assert_terms_in_order()
 
 
 def test_a_leader_whose_backend_was_terminated_steps_down_and_is_elected_anew(
@@ -361,6 +383,32 @@ def test_a_heartbeat_that_was_rolled_back_stays_due(live_db: str) -> None:
     session.close(reason="the test is over")
 
 
+def test_only_one_term_is_open_though_a_session_lost_its_lock_as_it_opened_one(live_db: str) -> None:
+    """As the model found (docs/model): neither of two sessions sees the other's term, and both had the lock."""
+    first, second = (connect(replica=name, timings=Timings()) for name in ("first", "second"))
+    with first, second, ThreadPoolExecutor(1) as thread, first.cursor() as cursor:
+        assert statements.try_lock(cursor)
+        with first.transaction():
+            assert statements.supersede_terms(cursor) == []
+            epoch, _ = statements.open_term(cursor, term_id=uuid4(), replica="first", host="h", process_id=1)
+            statements.unlock(cursor)
+            taking = thread.submit(LeaderSession.try_acquire, second, replica="second", timings=Timings())
+            with machine.connect(application_name="tests") as observer:
+                wait_for(lambda: waits_for_another(observer, second), "the second waits for the first's term")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            taking.result(10)
+        assert second.closed, "a lock without a term must not live on"
+    assert [term.epoch for term in LeaderTerm.objects.filter(ended_at=None)] == [epoch]
+    third = LeaderSession.acquire(replica="third")
+    assert [term.epoch for term in LeaderTerm.objects.filter(ended_at=None)] == [third.epoch]
+    third.close(reason="test over")
+
+
+def waits_for_another(observer: psycopg.Connection[Any], session: psycopg.Connection[Any]) -> bool:
+    row = observer.execute("SELECT pg_blocking_pids(%s) <> '{}'", [session.info.backend_pid]).fetchone()
+    return row is not None and bool(row[0])
+
+
 def test_the_lock_is_held_once(lead: LeaderSession) -> None:
     with pytest.raises(LeaderElsewhere):
         LeaderSession.acquire(replica="another")
@@ -481,26 +529,6 @@ def test_a_read_only_server_is_refused(live_db: str, observer: Observer) -> None
     finally:
         observer.connection.execute(f"{setting} RESET default_transaction_read_only")
     connect(replica="test", timings=Timings()).close()
-
-
-@pytest.mark.parametrize("mode", ["transaction", "session"])
-def test_a_pooler_is_refused_if_it_lends_by_the_transaction(
-    live_db: str, observer: Observer, settings: Any, mode: str
-) -> None:
-    def server() -> psycopg.Connection[Any]:
-        kwargs = {**machine.connection_kwargs(), "sslmode": "disable", "gssencmode": "disable"}
-        return psycopg.connect(**kwargs, autocommit=True)
-
-    info = observer.connection.info
-    with Pooler(server, mode=mode) as port:
-        settings.LEADER_DATABASE_URL = f"postgresql://{info.user}@127.0.0.1:{port}/{info.dbname}"
-        if mode == "session":
-            connect(replica="test", timings=Timings()).close()
-            return
-        with pytest.raises(UnfitServer, match="pooler in transaction mode"):
-            connect(replica="test", timings=Timings())
-        with pytest.raises(UnfitServer, match="LEADER_DATABASE_URL"):
-            Replica([], name="test", timings=Timings()).run()
 
 
 def test_the_commands_say_what_they_did(start: Start, observer: Observer, capsys: Any) -> None:

@@ -35,6 +35,7 @@ from apps.executions.partitions import PartitionKeeper
 from apps.executions.reaper import Reaper
 from apps.executions.selectors import execution_attempts
 from apps.executions.worker import Worker
+from apps.leadership.models import RefusedWrite
 from apps.leadership.session import LeaderSession
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
@@ -370,6 +371,14 @@ def test_stopped_worker_comes_back_too_late_and_changes_nothing(
         ("lost", "sleeper"),
         ("success", "heir"),
     ]
+    wait_for(lambda: RefusedWrite.objects.exists(), "the refusal on record")
+    refused = RefusedWrite.objects.get()
+    assert (refused.actor, refused.name, refused.what, refused.count) == (
+        "worker",
+        "sleeper",
+        "stale_lease",
+        1,
+    )
 
 
 def test_execution_that_loses_three_workers_is_failed_and_handed_out_no_more(

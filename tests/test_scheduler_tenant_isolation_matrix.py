@@ -13,6 +13,7 @@ from apps.jobs.models import Job
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Tenant
+from tests.casts import Cast
 from tests.isolation.callers import by_key
 from tests.isolation.canaries import TestCanaries, TestLogLines, TestOnCall, TestTwoKeys
 from tests.isolation.crossings import (
@@ -45,10 +46,32 @@ __all__ = [
 ]
 
 
-@pytest.fixture
-def seeded(db, acme, bravo, cast, other_cast):
+class SeededWorld:
     """Both tenants with a row in every shared table."""
-    return {"acme": seed(acme, cast.alice), "bravo": seed(bravo, other_cast.alice)}
+
+    def __init__(self, acme, bravo):
+        self.cast, self.other_cast = Cast(acme), Cast(bravo)
+        self.ids = {"acme": seed(acme, self.cast.alice), "bravo": seed(bravo, self.other_cast.alice)}
+
+
+@pytest.fixture(scope="class")
+def _seeded_world(class_transaction, acme, bravo):
+    return SeededWorld(acme, bravo)
+
+
+@pytest.fixture
+def seeded(_seeded_world, db):
+    return _seeded_world.ids
+
+
+@pytest.fixture
+def cast(_seeded_world, db):
+    return _seeded_world.cast
+
+
+@pytest.fixture
+def other_cast(_seeded_world, db):
+    return _seeded_world.other_cast
 
 
 def test_every_shared_table_has_rows_of_both_tenants(seeded, acme, bravo):
@@ -145,12 +168,12 @@ def test_the_admins_log_is_on_calls_alone(seeded, cast, acme):
         assert LogEntry.objects.count() == 0
 
 
-def test_a_scope_that_cannot_be_applied_leaves_nobody_in_the_last_one(live_db, acme, bravo, cast):
+def test_a_scope_that_cannot_be_applied_leaves_nobody_in_the_last_one(live_db, acme, bravo):
     """The server refuses the statement that changes the tenant: a function of the same name stands before it.
 
     More of this, with statements that are cancelled at random, is in `test_connection_scope`.
     """
-    seed(acme, cast.alice)
+    seed(acme, Cast(acme).alice)
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA refusing")
     try:

@@ -28,6 +28,8 @@ from tests.contract import records
 from tests.factories import MembershipFactory, key_of
 from tests.web import served
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,

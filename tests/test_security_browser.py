@@ -16,7 +16,7 @@ from apps.tenants.models import User
 from tests.admin_rows import PUBLIC, rows_of
 from tests.web import served
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.same_on_every_postgres]
 PASSWORD = "correct horse battery"
 # Told by the page itself, so that a directive's name comes with it.
 _WATCH = """

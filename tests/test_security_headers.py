@@ -15,6 +15,8 @@ from django.test import Client
 from tests.contract.client import MemberClient
 from tests.isolation.callers import BASE
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 STRICT = {
     "default-src": "'none'",
     "script-src": "'self'",

@@ -31,6 +31,8 @@ from apps.tenants.context import tenant_scope
 from tests.factories import make_job
 from tests.workers import execution, put, workers
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 HERE = Path(__file__).parent / "unit"
 SECONDS = 10
 

@@ -13,6 +13,7 @@ from apps.executions.leases import Leases
 from apps.executions.queue import Failed, Finished, Released
 from apps.executions.reconnecting import AWAY, Session, keep_connected
 from apps.executions.states import AttemptOutcome
+from apps.leadership.refusals import record_late_worker
 
 logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.003
@@ -108,13 +109,15 @@ class Flusher:
             moved = await queue.retry(failed, worker=self._worker).on_async(session)
             del self._failed[: len(failed)]
             self._forget(attempt["token"] for attempt in failed)
-            self._count(retried=moved.moved, stale=moved.stale)
+            self._count(retried=moved.moved)
+            await self._refused(session, moved.stale)
             self._on_retry(min(attempt["delay"] for attempt in failed))
         if released := self._released[:MAX_BATCH]:
             moved = await queue.release(released, worker=self._worker).on_async(session)
             del self._released[: len(released)]
             self._forget(held["token"] for held in released)
-            self._count(released=moved.moved, stale=moved.stale)
+            self._count(released=moved.moved)
+            await self._refused(session, moved.stale)
 
     async def _complete(self, session: Session, batch: Sequence[Finished]) -> None:
         try:
@@ -130,11 +133,8 @@ class Flusher:
                 return
             logger.error("execution %s: %s: %s", batch[0].id, UNSTORABLE, error)
             done = await self._complete_unstorable(session, batch[0])
-        self._count(completed=done.completed, stale=done.stale, duplicates=done.duplicates)
-        if done.stale or done.duplicates:
-            logger.warning(
-                "%d leases were no longer ours, %d ticks had ended before", done.stale, done.duplicates
-            )
+        self._count(completed=done.completed)
+        await self._refused(session, done.stale, done.duplicates)
 
     async def _complete_unstorable(self, session: Session, end: Finished) -> queue.Completed:
         bare = end._replace(
@@ -147,6 +147,15 @@ class Flusher:
         except psycopg.Error:
             logger.exception("execution %s could not be finished; its lease will run out", end.id)
             return queue.Completed(completed=0, stale=0, duplicates=0)
+
+    async def _refused(self, session: Session, stale: int, duplicates: int = 0) -> None:
+        """Count what was not ours to write any more, and put it on record."""
+        if not stale and not duplicates:
+            return
+        self._count(stale=stale, duplicates=duplicates)
+        logger.warning("%d leases were no longer ours, %d ticks had ended before", stale, duplicates)
+        with suppress(psycopg.Error):  # a session that is gone says so with the next flush
+            await record_late_worker(session, worker=self._worker, stale=stale, duplicates=duplicates)
 
     def _forget(self, tokens: Iterable[str]) -> None:
         for token in tokens:

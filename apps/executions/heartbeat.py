@@ -49,7 +49,7 @@ class Heartbeat(threading.Thread):
         self._wake.set()
 
     def run(self) -> None:
-        wait = self._every
+        wait = 0.0  # connects: when there is a lease to renew, there may be no room for a session any more
         while True:
             self._wake.wait(wait)
             self._wake.clear()  # before the renewal: what comes during it asks for another
@@ -57,7 +57,7 @@ class Heartbeat(threading.Thread):
                 break
             leases = self._leases.copy()
             try:
-                lost = self._renew(leases) if leases else []
+                lost = self._renew(leases)
                 wait = self._every
             except psycopg.Error as error:
                 logger.warning("leases were not renewed: %s", error)
@@ -73,6 +73,8 @@ class Heartbeat(threading.Thread):
             self._connection = machine.connect(
                 application_name=self._application_name, session_settings=queue.PINNED_PLANS
             )
+        if not leases:
+            return []
         deadline = monotonic() + self._lease_seconds
         call = queue.renew([lease.held for lease in leases], lease_seconds=self._lease_seconds)
         with self._connection.cursor() as cursor:

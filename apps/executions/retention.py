@@ -80,6 +80,9 @@ class Retention:
                 yield from self._of_tenant(session, tenant)
             after = chunk[-1].tenant_id
         yield from self._repeated(session, "terms", partial(leadership.delete_terms, days=TERM_DAYS))
+        yield from self._repeated(
+            session, "refused_writes", partial(leadership.delete_refused_writes, days=TERM_DAYS)
+        )
         yield from self._repeated(session, "events", partial(journal.own_events_delete, days=JOURNAL_DAYS))
 
     def _of_tenant(self, session: LeaderSession, of: Stale) -> Pieces:

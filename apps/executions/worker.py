@@ -223,6 +223,7 @@ class Worker:
             run_at=row.run_at,
             timeout_seconds=row.timeout_seconds,
             user_id=row.user_id or legacy,
+            kind=row.kind,
         )
         resources = Resources(self._http, tenant.endpoint, tenant.secrets, clock=self._now)
         return await run_target(

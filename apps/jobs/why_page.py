@@ -93,11 +93,12 @@ def _answer(job: Job, asked: dict[str, Any]) -> dict[str, Any]:
     else:
         why = why_between(tenant=job.tenant, job=job, start=start, until=until, limit=SHOWN)
     shown = why_payload(job, why, start=start, until=until, at=bool(at))
+    headers = ["Time (UTC)", f"In {job.timezone}", "Times", "What became of it", "Why"]
+    rows = [_row(time) for time in shown["times"]]
+    if job.timezone == "UTC":  # the same twice
+        headers, rows = [headers[0], *headers[2:]], [[row[0], *row[2:]] for row in rows]
     return {
-        "table": {
-            "headers": ["Time (UTC)", f"In {job.timezone}", "Times", "What became of it", "Why"],
-            "rows": [_row(time) for time in shown["times"]],
-        },
+        "table": {"headers": headers, "rows": rows},
         "near": _near(why),
         "more": _more(why, until),
     }

@@ -1,8 +1,12 @@
 """The operators' pages of leadership: terms and the journal."""
 
-from django.contrib import admin
+from typing import Any
 
-from apps.leadership.models import LeaderTerm, SchedulerEvent
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.http import HttpRequest
+
+from apps.leadership.models import LeaderTerm, RefusedWrite, SchedulerEvent
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
 
 
@@ -17,6 +21,7 @@ class LeaderTermAdmin(ReadOnlyAdmin):
         "heartbeat_at",
         "ended_at",
         "end_reason",
+        "late_writes",
     )
     list_filter = (("ended_at", admin.EmptyFieldListFilter),)
     ordering = ("-epoch",)
@@ -27,6 +32,31 @@ class LeaderTermAdmin(ReadOnlyAdmin):
     @column("state", label={"open": "success", "ended": "info"})
     def state(self, term: LeaderTerm) -> str:
         return "ended" if term.ended_at else "open"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LeaderTerm]:
+        late = RefusedWrite.objects.filter(epoch=OuterRef("epoch")).values("epoch")
+        terms: QuerySet[LeaderTerm] = super().get_queryset(request)
+        return terms.annotate(refused=Subquery(late.annotate(n=Sum("count")).values("n")))
+
+    @column("late writes refused")
+    def late_writes(self, term: Any) -> int | None:
+        return term.refused  # type: ignore[no-any-return]
+
+
+@admin.register(RefusedWrite)
+class RefusedWriteAdmin(ReadOnlyAdmin):
+    """Writes of a leader after its term, and of workers without their leases: tried, and refused."""
+
+    list_display = ("at", "actor", "name", "kind", "count", "epoch")
+    list_filter = ("actor", "what", "at")
+    ordering = ("-id",)
+    sortable_by = ()
+    search_numbers = ("epoch",)
+    search_texts = ("name",)
+
+    @column("what", label={"term_over": "danger", "stale_lease": "warning", "second_end": "danger"})
+    def kind(self, refused: RefusedWrite) -> tuple[str, str]:
+        return refused.what, refused.get_what_display()
 
 
 @admin.register(SchedulerEvent)

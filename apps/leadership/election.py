@@ -88,11 +88,11 @@ class Candidate:
             self._connection = None
 
     def _watch(self, connection: Connection) -> None:
-        """End the session of a leader whose heartbeat is older than the trust window, and write down why."""
-        window = self._timings.trust_window
+        """End the session of a leader whose heartbeat is too old, and write down why."""
+        timings = self._timings
         with connection.cursor() as cursor:
             for epoch, replica, age, terminated in statements.evict_silent_leader(
-                cursor, trust_window=window
+                cursor, trust_window=timings.trust_window, idle_timeout=timings.idle_timeout
             ):
                 reason = f"evicted by {self._replica}: no heartbeat for {age:.1f} s"
                 logger.warning(

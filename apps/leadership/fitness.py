@@ -51,5 +51,6 @@ def _refuse_if_lent(connection: Connection, other: Connection) -> None:
     if theirs == before or their_mark == mark or after != before or my_mark != mark:
         raise UnfitServer(
             "a pooler in transaction mode is in the way: two transactions of one session were answered by different "
-            "server sessions. Set LEADER_DATABASE_URL to a direct route to the primary"
+            "server sessions. Set DATABASE_URL, or for schedulers alone LEADER_DATABASE_URL, to a direct route to the "
+            "primary or to a pool in session mode"
         )

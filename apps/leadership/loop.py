@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import psycopg
 
 from apps.leadership.election import Candidate
-from apps.leadership.session import LeaderSession, TermLost, replica_name
+from apps.leadership.refusals import record_late_leader
+from apps.leadership.session import STEPPED_DOWN, LeaderSession, TermLost, replica_name
 from apps.leadership.steps import Step
 from apps.leadership.term import Term
 from apps.leadership.timings import Timings
@@ -17,7 +18,9 @@ from apps.leadership.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 
-_AFTER_A_LOSS = 0.1  # seconds: another replica goes first, and a term that cannot begin does not spin
+_AFTER_A_TERM = (
+    0.1  # seconds, or four polls: another replica goes first, and a term that cannot begin does not spin
+)
 
 
 class Replica:
@@ -44,7 +47,7 @@ class Replica:
         try:
             while (session := candidate.wait()) is not None:
                 if not self._lead(session):
-                    self._stopping.sleep(_AFTER_A_LOSS)
+                    self._stopping.sleep(max(_AFTER_A_TERM, 4 * self._timings.election_poll))
         finally:
             candidate.close()
             self._stopping.clear()
@@ -80,6 +83,9 @@ class Replica:
             term.run()
             term.finish()
             reason = "stopped"
+            if session.step_down_reason and not self._stopping.is_set:
+                reason = f"{STEPPED_DOWN}{session.step_down_reason}"
+                logger.info("replica %s: epoch %s %s", self.name, session.epoch, reason)
         except (TermLost, psycopg.Error) as error:
             reason = f"lost: {' '.join(str(error).split())}"
             logger.warning(
@@ -88,6 +94,8 @@ class Replica:
         finally:
             self._epoch = None
             session.close(reason=reason)
+            if session.refused:
+                record_late_leader(replica=self.name, epoch=session.epoch, term_id=session.term_id)
         return reason == "stopped"
 
     def _check(self, session: LeaderSession) -> dict[str, int]:
@@ -97,7 +105,7 @@ class Replica:
             term = Term(session, self._steps, stopping=self._stopping)
             term.begin()
             again = True
-            while again and not self._stopping.is_set:
+            while again and not term.ends:
                 again = term.cycle(into=counts)
             term.finish()
             reason = "one check"

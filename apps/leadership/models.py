@@ -23,15 +23,55 @@ class LeaderTerm(models.Model):
     heartbeat_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=200, blank=True, db_default="")
+    # Why an operator wants this term to end; the leader reads it with its next fence or heartbeat.
+    step_down_reason = models.CharField(max_length=200, blank=True, db_default="")
 
     class Meta:
         indexes: ClassVar = [
             # Read by every standby poll and by `status`.
             models.Index(fields=["-epoch"], condition=models.Q(ended_at=None), name="term_open"),
         ]
+        constraints: ClassVar = [
+            # The lock sees to that already, unless a session loses it and lives on while it opens its term.
+            models.UniqueConstraint(
+                fields=["ended_at"],
+                condition=models.Q(ended_at=None),
+                nulls_distinct=False,
+                name="term_one_open",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"epoch {self.epoch} ({self.replica})"
+
+
+class RefusedWrite(models.Model):
+    """What somebody wanted to commit whose time was over: a leader after its term, a worker without its lease.
+
+    Nothing of it was written; that it was tried is worth knowing. Holds nothing of a tenant's.
+    """
+
+    class Actor(models.TextChoices):
+        LEADER = "leader"
+        WORKER = "worker"
+
+    class What(models.TextChoices):
+        TERM_OVER = "term_over", "a leader's transaction after its term"
+        STALE_LEASE = "stale_lease", "the end of a run whose lease had gone"
+        SECOND_END = "second_end", "the end of a tick that had ended before"
+
+    at = models.DateTimeField(db_default=Now())
+    actor = models.CharField(max_length=10, choices=Actor)
+    name = models.CharField(max_length=200)
+    what = models.CharField(max_length=20, choices=What)
+    count = models.IntegerField()
+    epoch = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["at"], name="refused_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.what}, {self.count}"
 
 
 class SchedulerEvent(models.Model):

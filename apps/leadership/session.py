@@ -20,13 +20,16 @@ from uuid import UUID, uuid4
 import psycopg
 
 from apps.leadership import statements
-from apps.leadership.fitness import Connection, UnfitServer, refuse_read_only, refuse_shared_backend
+from apps.leadership.fitness import Connection, refuse_read_only, refuse_shared_backend
 from apps.leadership.journal import event_insert
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.timings import Timings
 from apps.tenants import machine
 
 logger = logging.getLogger(__name__)
+
+SESSION_NAME = "scheduler leader "  # and the replica's: the application name of leader and standbys alike
+STEPPED_DOWN = "stepped down: "  # and the reason that was given: how such a term ends
 
 
 class TermLost(Exception):
@@ -48,20 +51,12 @@ def connect(*, replica: str, timings: Timings) -> Connection:
     Raises UnfitServer on a read-only server or behind a transaction-mode pooler; psycopg.OperationalError when there
     is no server.
     """
-    name = f"scheduler leader {replica}"[:63]
+    name = f"{SESSION_NAME}{replica}"[:63]
     session_settings = timings.session_settings()
-    try:
-        connection = machine.connect(application_name=name, leader=True, session_settings=session_settings)
-    except psycopg.OperationalError as error:
-        if "unsupported startup parameter" in str(error):
-            raise UnfitServer(
-                f"the pooler in the way refuses a session's own settings ({error}). "
-                "Set LEADER_DATABASE_URL to a direct route to the primary"
-            ) from error
-        raise
+    connection = machine.connect(application_name=name, leader=True, session_settings=session_settings)
     try:
         refuse_read_only(connection)
-        with machine.connect(application_name=f"{name} probe"[:63], leader=True) as probe:
+        with machine.connect(application_name=f"scheduler probe {replica}"[:63], leader=True) as probe:
             refuse_shared_backend(connection, probe)
         # Frees the lock of a leader that died during a long statement. Some platforms cannot do it.
         with contextlib.suppress(psycopg.errors.InvalidParameterValue):
@@ -83,6 +78,8 @@ class LeaderSession:
         self.term_id = term_id
         self.replica = replica
         self.timings = timings
+        self.refused = False  # whether it wanted to write and could not
+        self.step_down_reason = ""  # why it is to end its term, once an operator has asked for that
         self._beaten_at = time.monotonic()
 
     @classmethod
@@ -133,13 +130,19 @@ class LeaderSession:
 
         Raises TermLost before the block when the term is over. A heartbeat that is due is part of the fence.
         """
-        self._refuse_closed()
         started = time.monotonic()
         check = statements.beat if self.beat_in <= 0 else statements.fence
-        with self.connection.transaction(), self.connection.cursor() as cursor:
-            if not check(cursor, epoch=self.epoch, term_id=self.term_id):
-                raise TermLost(f"the term of epoch {self.epoch} is over")
-            yield cursor
+        try:
+            self._refuse_closed()
+            with self.connection.transaction(), self.connection.cursor() as cursor:
+                asked = check(cursor, epoch=self.epoch, term_id=self.term_id)
+                if asked is None:
+                    raise TermLost(f"the term of epoch {self.epoch} is over")
+                self.step_down_reason = asked
+                yield cursor
+        except (TermLost, psycopg.OperationalError):
+            self.refused = True
+            raise
         if check is statements.beat:  # a heartbeat that was rolled back has not been
             self._beaten_at = started
 
@@ -155,10 +158,16 @@ class LeaderSession:
 
     def beat(self) -> None:
         """Write the heartbeat. Raises TermLost when the term is over or this backend has not the lock."""
-        self._refuse_closed()
-        with self.connection.cursor() as cursor:
-            if not statements.beat(cursor, epoch=self.epoch, term_id=self.term_id):
+        try:
+            self._refuse_closed()
+            with self.connection.cursor() as cursor:
+                asked = statements.beat(cursor, epoch=self.epoch, term_id=self.term_id)
+            if asked is None:
                 raise TermLost(f"the term of epoch {self.epoch} is over, or its lock is gone")
+        except (TermLost, psycopg.OperationalError):
+            self.refused = True
+            raise
+        self.step_down_reason = asked
         self._beaten_at = time.monotonic()
 
     @property

@@ -13,7 +13,7 @@ import psycopg
 from apps.leadership.locks import CLASS, Lock
 
 Session = psycopg.Cursor[tuple[Any, ...]]
-_KEY = {"class": CLASS, "id": int(Lock.LEADER)}
+KEY = {"class": CLASS, "id": int(Lock.LEADER)}
 
 
 class Evicted(NamedTuple):
@@ -44,12 +44,12 @@ def read_backend(cursor: Session) -> tuple[int, str]:
 
 
 def try_lock(cursor: Session) -> bool:
-    (taken,) = _one(cursor.execute(statement("try_lock"), _KEY))
+    (taken,) = _one(cursor.execute(statement("try_lock"), KEY))
     return bool(taken)
 
 
 def unlock(cursor: Session) -> None:
-    cursor.execute(statement("unlock"), _KEY)
+    cursor.execute(statement("unlock"), KEY)
 
 
 def supersede_terms(cursor: Session) -> list[int]:
@@ -66,14 +66,16 @@ def open_term(
     return epoch, started_at
 
 
-def fence(cursor: Session, *, epoch: int, term_id: UUID) -> bool:
-    cursor.execute(statement("fence"), {"epoch": epoch, "term_id": term_id})
-    return cursor.fetchone() is not None
+def fence(cursor: Session, *, epoch: int, term_id: UUID) -> str | None:
+    """Why the leader is to step down, "" if it is not; None when the term is over."""
+    row = cursor.execute(statement("fence"), {"epoch": epoch, "term_id": term_id}).fetchone()
+    return str(row[0]) if row else None
 
 
-def beat(cursor: Session, *, epoch: int, term_id: UUID) -> bool:
-    cursor.execute(statement("beat"), {"epoch": epoch, "term_id": term_id, **_KEY})
-    return cursor.fetchone() is not None
+def beat(cursor: Session, *, epoch: int, term_id: UUID) -> str | None:
+    """As `fence`."""
+    row = cursor.execute(statement("beat"), {"epoch": epoch, "term_id": term_id, **KEY}).fetchone()
+    return str(row[0]) if row else None
 
 
 def close_term(cursor: Session, *, epoch: int, term_id: UUID, reason: str) -> bool:
@@ -81,8 +83,9 @@ def close_term(cursor: Session, *, epoch: int, term_id: UUID, reason: str) -> bo
     return cursor.fetchone() is not None
 
 
-def evict_silent_leader(cursor: Session, *, trust_window: float) -> list[Evicted]:
-    cursor.execute(statement("evict_silent_leader"), {"trust_window": trust_window, **_KEY})
+def evict_silent_leader(cursor: Session, *, trust_window: float, idle_timeout: float) -> list[Evicted]:
+    windows = {"trust_window": trust_window, "idle_timeout": idle_timeout}
+    cursor.execute(statement("evict_silent_leader"), {**windows, **KEY})
     return [Evicted(*row) for row in cursor]
 
 
@@ -95,6 +98,11 @@ def mark_evicted(cursor: Session, *, epoch: int, reason: str) -> bool:
 def delete_terms(cursor: Session, *, days: int, limit: int) -> int:
     """Up to `limit` terms that ended more than `days` ago; how many it were."""
     return cursor.execute(statement("delete_terms"), {"days": days, "limit": limit}).rowcount
+
+
+def delete_refused_writes(cursor: Session, *, days: int, limit: int) -> int:
+    """Up to `limit` records of refused writes that are more than `days` old; how many it were."""
+    return cursor.execute(statement("delete_refused_writes"), {"days": days, "limit": limit}).rowcount
 
 
 def read_last_interval(cursor: Session) -> float | None:

@@ -1,7 +1,7 @@
 """A leader's term: run what is due, say that we live, sleep until there is something to do.
 
-A cycle runs each step whose time has come. The term ends when told to stop, when the session or the term is gone
-(`TermLost`), and never because a step failed: that step pauses, the others go on.
+A cycle runs each step whose time has come. The term ends when told to stop, when an operator asked for that, when
+the session or the term is gone (`TermLost`), and never because a step failed: that step pauses, the others go on.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from apps.leadership.wakeup import Wakeup
 logger = logging.getLogger(__name__)
 
 JOBS_CHANNEL = "scheduler_jobs"
+STEP_DOWN_CHANNEL = "scheduler_step_down"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 _SHORTEST_SLEEP = 0.0005  # a step that expects work "now" and finds none must not spin
 
@@ -71,11 +72,16 @@ class Term:
                 check_interval_minutes=minutes,
                 event_data={"replica": session.replica, "term_id": str(session.term_id)},
             )
-        session.connection.execute(f"LISTEN {JOBS_CHANNEL}")
+        session.connection.execute(f"LISTEN {JOBS_CHANNEL}; LISTEN {STEP_DOWN_CHANNEL}")
+
+    @property
+    def ends(self) -> bool:
+        """Whether this process was told to stop, or this term is to end."""
+        return self._stopping.is_set or bool(self._session.step_down_reason)
 
     def run(self) -> None:
-        """Cycles until told to stop. Raises TermLost, or psycopg.Error when the connection is gone."""
-        while not self._stopping.is_set:
+        """Cycles until it `ends`. Raises TermLost, or psycopg.Error when the connection is gone."""
+        while not self.ends:
             if not self.cycle():
                 self._sleep()
 
@@ -91,7 +97,7 @@ class Term:
                 results[slot.step.name] = result
                 if into is not None:
                     into.update(result.counts)
-            if self._stopping.is_set:
+            if self.ends:
                 break
         self._journal.add(results, seconds=time.monotonic() - started)
         self._keep_up()
@@ -125,7 +131,7 @@ class Term:
     def _sleep(self) -> None:
         """Until a step is due, a job changed, or told to stop; heartbeats and the journal are kept on the way."""
         due_at = min((slot.due_at for slot in self._slots), default=time.monotonic() + self._interval)
-        while not self._stopping.is_set:
+        while not self.ends:
             # First the notifications that came with the answers to the steps' queries.
             if self._notified() or (left := due_at - time.monotonic()) <= 0:
                 return
@@ -145,9 +151,16 @@ class Term:
         self._journal.written()
 
     def _notified(self) -> bool:
-        """Whether a notification has come. Raises psycopg.OperationalError when the server ended the session."""
+        """Whether a notification has come. Raises psycopg.OperationalError when the server ended the session.
+
+        One that somebody asks for this term's end has the term's row read at once.
+        """
         connection = self._session.connection
         if connection.closed:
             raise psycopg.OperationalError("the session was ended")
-        parsed = connection.pgconn.notifies() is not None  # came in the same packet as an answer
-        return bool(list(connection.notifies(timeout=0))) or parsed
+        channels = {note.channel for note in connection.notifies(timeout=0)}
+        while (parsed := connection.pgconn.notifies()) is not None:  # came in the same packet as an answer
+            channels.add(parsed.relname.decode())
+        if STEP_DOWN_CHANNEL in channels:
+            self._session.beat()
+        return bool(channels)

@@ -17,9 +17,6 @@
 #ifndef TICKS
 #define TICKS 1                 /* 1 or 2, of one job, due from the start */
 #endif
-#ifndef EARLY_LOSS
-#define EARLY_LOSS 0            /* 1: the lock may get lost even before the term is open */
-#endif
 #define ROWS 3                  /* arrays begin with 0, which is no tick */
 #ifndef FAULTS
 #define FAULTS 1                /* of replicas; there are at most FAULTS + 1 terms */
@@ -188,6 +185,14 @@ won:                            /* session.py: LeaderSession.try_acquire, a tran
     }
     atomic {                                                            /* open_term.sql; COMMIT */
         unless_gone();
+#ifndef NO_KEY
+        if                                                              /* term_one_open: only one can be open */
+        :: open_epoch != 0 && open_epoch != row ->
+            printf("replica %d cannot open a term beside another, and hangs up\n", me);
+            end_session(me); row = 0; goto gone
+        :: else
+        fi;
+#endif
         close_term(row); row = 0;
         MUST(I1_one_term_is_open, open_epoch == 0);
         last_epoch++; epoch = last_epoch; open_epoch = epoch; term_of[me] = epoch;
@@ -198,7 +203,7 @@ end_leader:                     /* term.py: steps in turn, heartbeats, sleep */
     do
     :: atomic { !alive[me] -> goto gone }                               /* psycopg.OperationalError */
     :: atomic { alive[me] && (lock != me || open_epoch != epoch) -> goto step_down }    /* beat.sql: TermLost */
-    :: atomic { alive[me] && faults > 0 -> faults--;                          /* SIGTERM */
+    :: atomic { alive[me] && faults > 0 -> faults--;                          /* SIGTERM, or step_down_reason */
         printf("replica %d is told to stop\n", me); goto step_down
        }
     :: atomic { alive[me] && cursor <= TICKS -> seen = cursor;          /* read_due.sql: autocommit, no fence */
@@ -419,7 +424,7 @@ end_server:
         printf("the server ends the session of replica %d\n", s)
        }
     :: atomic {                 /* the lock alone: DISCARD ALL by a pooler that was not recognised */
-        lock == s && (term_of[s] != 0 || EARLY_LOSS) && faults > 0 -> faults--; lock = 0;
+        lock == s && faults > 0 -> faults--; lock = 0;
         printf("replica %d loses the lock, not its session\n", s)
        }
     od

@@ -1,4 +1,4 @@
-"""The demo's processes: each in a group of its own, so that Ctrl-C reaches the demo alone and it decides the order."""
+"""Processes of a demo or drill, each in a group of its own: Ctrl-C reaches the parent, which decides the order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -31,19 +32,27 @@ class Children:
         self._orphans_end = _death_signal()
 
     def start(
-        self, name: str, arguments: Sequence[str], *, stdin: bytes = b"", pass_fds: Sequence[int] = ()
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        pass_fds: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+        orphaned: signal.Signals = signal.SIGTERM,
     ) -> subprocess.Popen[bytes]:
+        """`environment` is what differs for this one; `orphaned` is the signal that it gets when its parent dies."""
         with self.log_of(name).open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=settings.BASE_DIR,
-                env=self._environment,
+                env={**self._environment, **(environment or {})},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 pass_fds=pass_fds,
                 start_new_session=True,
-                preexec_fn=self._orphans_end,
+                preexec_fn=self._orphans_end and partial(self._orphans_end, orphaned),
             )
         self.running[name] = child
         assert child.stdin is not None  # noqa: S101 - asked for above
@@ -57,6 +66,15 @@ class Children:
 
     def name_of(self, pid: int) -> str | None:
         return next((name for name, child in self.running.items() if child.pid == pid), None)
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        self.running[name].send_signal(number)
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP; returns once it has stopped."""
+        child = self.running[name]
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
 
     def kill(self, name: str) -> None:
         """SIGKILL, and no more is heard of it."""
@@ -76,6 +94,7 @@ class Children:
         stopping = {name: self.running.pop(name) for name in names if name in self.running}
         for child in stopping.values():
             child.terminate()
+            child.send_signal(signal.SIGCONT)  # one that is stopped would not hear of it
         deadline = time.monotonic() + within
         late = []
         for name, child in stopping.items():
@@ -93,13 +112,13 @@ class Children:
         return [name for name in self.running if name.startswith(prefix)]
 
 
-def _death_signal() -> Callable[[], None] | None:
-    """On Linux, a child is told to end when the demo dies without stopping it. Loaded here, not after the fork."""
+def _death_signal() -> Callable[[signal.Signals], None] | None:
+    """On Linux, a child is told to end when its parent dies without stopping it. Loaded here, not after the fork."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    def ask(number: signal.Signals) -> None:
+        prctl(_PR_SET_PDEATHSIG, number)
 
     return ask

@@ -1,4 +1,4 @@
-"""The demo's own database: dropped and made anew at each start, beside whatever else the server holds."""
+"""A database of one's own for a while: dropped and made anew at each start, beside whatever else the server holds."""
 
 from __future__ import annotations
 
@@ -26,17 +26,22 @@ def drop_database(session: psycopg.Connection[Any], name: str) -> None:
         session.execute(drop)
 
 
-class DemoDatabase:
-    """`held` is a session on the server's usual database; its lock keeps a second demo from dropping this one's."""
+class ScratchDatabase:
+    """`held` is a session on the server's usual database; its lock keeps a second run from dropping this one's.
 
-    def __init__(self, name: str) -> None:
+    `whose` is the command that asks, for its messages.
+    """
+
+    def __init__(self, name: str, *, whose: str) -> None:
         if not _NAME.fullmatch(name):
             raise CommandError(
                 f"{name!r} cannot name a database: use lower-case letters, digits and underscores."
             )
         if name == connection.settings_dict["NAME"]:
-            raise CommandError(f"The demo drops its database first; {name!r} is the one in use.")
+            raise CommandError(f"The {whose} drops its database first; {name!r} is the one in use.")
         self.name = name
+        self._whose = whose
+        self._made = False
         self.held = psycopg.connect(**connection_kwargs(), autocommit=True)
 
     def make(self) -> None:
@@ -45,10 +50,16 @@ class DemoDatabase:
             "SELECT pg_try_advisory_lock(%s, hashtext(%s))", [_LOCK_CLASS, f"demo {self.name}"]
         ).fetchone()
         if row is None or not row[0]:
-            raise CommandError(f"Another demo is running in the database {self.name!r}.")
-        name = sql.Identifier(self.name)
+            raise CommandError(f"Another {self._whose} is running in the database {self.name!r}.")
         drop_database(self.held, self.name)
-        self.held.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        try:
+            self.held.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.name)))
+        except psycopg.errors.InsufficientPrivilege as error:
+            role = self.held.info.user
+            raise CommandError(
+                f"The role {role!r} may not make a database; ALTER ROLE … CREATEDB lets it."
+            ) from error
+        self._made = True
         connection.close()
         connection.settings_dict["NAME"] = self.name
         call_command("migrate", verbosity=0, interactive=False)
@@ -56,6 +67,12 @@ class DemoDatabase:
     def url(self) -> str:
         """As a DATABASE_URL for the children."""
         return database_url()
+
+    def drop(self) -> None:
+        """Whatever still uses it, if `make` made it."""
+        connection.close()
+        if self._made:
+            drop_database(self.held, self.name)
 
     def close(self) -> None:
         connection.close()

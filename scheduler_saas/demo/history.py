@@ -10,8 +10,16 @@ from typing import Any
 
 import psycopg
 
-from scheduler_saas.demo.leader_kill import Kill
-from scheduler_saas.demo.witnesses import Delivery, History, LedgerRow, SkippedRange, TermRow, Try, WatchedJob
+from scheduler_saas.demo.witnesses import (
+    Delivery,
+    Fault,
+    History,
+    LedgerRow,
+    SkippedRange,
+    TermRow,
+    Try,
+    WatchedJob,
+)
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
@@ -39,9 +47,9 @@ SELECT execution_id, attempt, outcome FROM executions_attempt
 UNION ALL
 SELECT id, attempts, outcome FROM executions_executionlog WHERE lease_token IS NOT NULL
 """
-_TERMS = (
-    "SELECT epoch, started_at, heartbeat_at, ended_at, end_reason FROM leadership_leaderterm ORDER BY epoch"
-)
+_TERMS = """
+SELECT epoch, started_at, heartbeat_at, ended_at, end_reason, replica FROM leadership_leaderterm ORDER BY epoch
+"""
 
 
 def read_history(
@@ -51,7 +59,7 @@ def read_history(
     deliveries: Sequence[Delivery],
     started_at: datetime,
     stopped_at: datetime,
-    kill: Kill | None,
+    faults: Sequence[Fault],
 ) -> History:
     """Of the jobs among `jobs` that nobody touched since they were made."""
     untouched = {row[0] for row in session.execute(_UNTOUCHED, {"jobs": [job.id for job in jobs]})}
@@ -68,8 +76,7 @@ def read_history(
         started_at=started_at,
         stopped_at=stopped_at,
         others=frozenset(row[0] for row in session.execute(_OTHERS, params)),
-        killed_at=kill.at if kill else None,
-        killed_epoch=kill.epoch if kill else None,
+        faults=faults,
     )
 
 

@@ -15,10 +15,11 @@ from scheduler_saas.demo.sockets import listen, port_of
 
 
 class Sites:
-    """Holds both listening sockets until the processes have inherited them."""
+    """Holds both listening sockets until the processes have inherited them; the web's may go unused."""
 
-    def __init__(self, *, port: int) -> None:
+    def __init__(self, *, port: int = 0) -> None:
         self._web, self._receiver = listen(port), listen()
+        self._web_started = False
         self.web_port, self.receiver_port = port_of(self._web), port_of(self._receiver)
 
     def __enter__(self) -> Sites:
@@ -34,6 +35,7 @@ class Sites:
         fd = self._handed_over(self._web)
         arguments = ["-m", "gunicorn", "--bind", f"fd://{fd}", "scheduler_saas.wsgi:application"]
         children.start("web", arguments, pass_fds=[fd])
+        self._web_started = True
         self._web.close()
 
     def start_receiver(self, children: Children, secrets: Mapping[str, str], record: Path) -> None:
@@ -47,8 +49,9 @@ class Sites:
         self._receiver.close()
 
     def answer(self) -> bool:
-        """Whether both are served. A handed-over socket accepts connections before its server reads them."""
-        return _status(self.web_port, "/healthz") == 200 and _status(self.receiver_port, "/nobody") == 404
+        """Whether what was started is served. A handed-over socket accepts connections before its server reads them."""
+        web = not self._web_started or _status(self.web_port, "/healthz") == 200
+        return web and _status(self.receiver_port, "/nobody") == 404
 
     def addresses(self, companies: Sequence[Company]) -> list[str]:
         """For people: where to look, as whom, and a line to paste."""

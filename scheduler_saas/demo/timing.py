@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from scheduler_saas.demo.witnesses import History, LedgerRow
+from scheduler_saas.demo.witnesses import Fault, History, LedgerRow
 
 TAKEOVER = timedelta(seconds=2)
-_SELF_CLOSED = ("stopped", "one check")
+_SELF_CLOSED = ("stopped", "one check", "stepped down: ")
 
 
 def leaders_max(history: History) -> int:
@@ -28,7 +28,7 @@ def leaders_max(history: History) -> int:
     edges: list[tuple[datetime, int]] = []
     for term in history.terms:
         end = max(term.heartbeat_at, alive.get(term.epoch, term.started_at))
-        if term.ended_at is not None and term.end_reason in _SELF_CLOSED:
+        if term.ended_at is not None and term.end_reason.startswith(_SELF_CLOSED):
             end = max(end, term.ended_at)
         edges += [(term.started_at, 1), (end, -1)]
     most = now = 0
@@ -38,23 +38,32 @@ def leaders_max(history: History) -> int:
     return max(most, 2) if out_of_order else most
 
 
-def takeover_ms(history: History) -> float | None:
-    """From the kill to the first row that a later term dispatched; None without a kill or a successor."""
-    if history.killed_at is None or history.killed_epoch is None:
-        return None
+def first_dispatch_ms(history: History, fault: Fault) -> float | None:
+    """From the fault to the first row that a later term dispatched; None without a successor that did."""
     later = [
         row.created_at
         for row in history.rows
-        if row.epoch is not None and row.epoch > history.killed_epoch and row.created_at >= history.killed_at
+        if row.epoch is not None and row.epoch > fault.epoch and row.created_at >= fault.at
     ]
-    return round((min(later) - history.killed_at).total_seconds() * 1000, 1) if later else None
+    return milliseconds(min(later) - fault.at) if later else None
 
 
-def in_takeover(row: LedgerRow, killed_at: datetime | None) -> bool:
-    """Whether any of the row's wait from due to start was in the two seconds after the kill."""
-    if killed_at is None or row.started_at is None:
+def takeover_ms(history: History, fault: Fault) -> float | None:
+    """From the fault to the start of the next term."""
+    starts = [term.started_at for term in history.terms if term.epoch > fault.epoch]
+    return milliseconds(min(starts) - fault.at) if starts else None
+
+
+def milliseconds(span: timedelta) -> float:
+    return round(span.total_seconds() * 1000, 1)
+
+
+def in_takeover(row: LedgerRow, faults: Iterable[Fault]) -> bool:
+    """Whether any of the row's wait from due to start was in the two seconds after a fault."""
+    started_at = row.started_at
+    if started_at is None:
         return False
-    return row.run_at <= killed_at + TAKEOVER and row.started_at >= killed_at
+    return any(row.run_at <= fault.at + TAKEOVER and started_at >= fault.at for fault in faults)
 
 
 def lags_of(rows: Iterable[LedgerRow]) -> dict[str, float | None]:
@@ -64,10 +73,10 @@ def lags_of(rows: Iterable[LedgerRow]) -> dict[str, float | None]:
         for row in rows
         if row.started_at is not None and row.attempts == 1
     )
-    return {"p50": _percentile(lags, 0.50), "p99": _percentile(lags, 0.99)}
+    return {"p50": percentile(lags, 0.50), "p99": percentile(lags, 0.99)}
 
 
-def _percentile(ordered: Sequence[float], share: float) -> float | None:
+def percentile(ordered: Sequence[float], share: float) -> float | None:
     """Nearest rank."""
     if not ordered:
         return None

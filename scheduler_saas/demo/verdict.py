@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scheduler_saas.demo.oracle import due_between
-from scheduler_saas.demo.timing import in_takeover, lags_of, leaders_max, takeover_ms
+from scheduler_saas.demo.timing import first_dispatch_ms, in_takeover, lags_of, leaders_max
 from scheduler_saas.demo.witnesses import History
 
 Tick = tuple[int, datetime]
@@ -50,7 +50,8 @@ def judge(history: History, *, least_per_second: float) -> Verdict:
         sum(row.scheduled_for <= history.stopped_at for row in finished) / seconds if seconds > 0 else 0.0
     )
     lags = lags_of(history.rows)
-    outside = lags_of([row for row in history.rows if not in_takeover(row, history.killed_at)])
+    outside = lags_of([row for row in history.rows if not in_takeover(row, history.faults)])
+    dispatched_again = [first_dispatch_ms(history, fault) for fault in history.faults]
     forged = sum(not delivery.signature_ok for delivery in history.deliveries)
     figures: dict[str, Any] = {
         "due": len(due),
@@ -63,7 +64,7 @@ def judge(history: History, *, least_per_second: float) -> Verdict:
         "lost": len(lost),
         "unexpected": len(unexpected),
         "leaders_max": leaders_max(history),
-        "takeover_ms": takeover_ms(history),
+        "takeover_ms": dispatched_again[0] if dispatched_again else None,
         "lag_ms": lags,
         "lag_outside_takeover_ms": outside,
         "executions_per_second": round(per_second, 1),
@@ -92,10 +93,7 @@ def judge(history: History, *, least_per_second: float) -> Verdict:
             per_second < least_per_second,
             f"{per_second:.1f} executions a second are fewer than {least_per_second:g}",
         ),
-        (
-            history.killed_at is not None and figures["takeover_ms"] is None,
-            "the leader was killed and nobody took over",
-        ),
+        (None in dispatched_again, "the leader met a fault and nobody took over"),
     ]
     return Verdict(figures, [sentence for wrong, sentence in complaints if wrong])
 

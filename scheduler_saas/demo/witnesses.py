@@ -72,13 +72,23 @@ class TermRow:
     heartbeat_at: datetime
     ended_at: datetime | None
     end_reason: str = ""
+    replica: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What befell the leader of `epoch`. `at` is the database's clock right before, so that a takeover seems longer if
+    anything."""
+
+    at: datetime
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """All that a verdict is made of. `stopped_at` is the database's clock when the demo decided to stop; the schedulers
-    went on until their cursors were past it. `killed_at` is the same clock right before the leader was killed. `others`
-    are executions of no concern here (triggered by hand, or of jobs that a visitor made) that the receiver may know.
+    went on until their cursors were past it. `faults` are those of leaders, in their order. `others` are executions of
+    no concern here (triggered by hand, or of jobs that a visitor made) that the receiver may know.
     """
 
     jobs: Sequence[WatchedJob]
@@ -90,5 +100,4 @@ class History:
     started_at: datetime
     stopped_at: datetime
     others: frozenset[int] = frozenset()
-    killed_at: datetime | None = None
-    killed_epoch: int | None = None
+    faults: Sequence[Fault] = ()

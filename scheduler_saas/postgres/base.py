@@ -8,12 +8,14 @@ before the next cursor is handed out, and a connection on which that statement f
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
 
 from django.utils.asyncio import async_unsafe
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsWrapper
 from django_tenants.postgresql_backend.base import FakeTenant, original_backend
 from django_tenants.utils import get_public_schema_name
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 _APPLY = "SELECT set_config('search_path', %s, false), set_config('scheduler.all_tenants', %s, false)"
@@ -27,7 +29,16 @@ class Scope(NamedTuple):
 
 
 class DatabaseWrapper(TenantsWrapper):
-    """django-tenants' wrapper with its search path handling replaced by `Scope`."""
+    """django-tenants' wrapper with its search path handling replaced by `Scope`.
+
+    `refuse_route`, where it is set, gets a connection and another one beside it, the first time that this process
+    connects, and raises what speaks against the way to the server: a scope that belongs to a session would be lost, or
+    another client's found, where a pooler lends sessions by the transaction. `patience` are a connection's timeouts.
+    """
+
+    refuse_route: ClassVar[Callable[[Any, Any], None] | None] = None
+    patience: ClassVar[dict[str, int]] = {}
+    _accepted_routes: ClassVar[set[str]] = set()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._applied: Scope | None = None
@@ -36,6 +47,7 @@ class DatabaseWrapper(TenantsWrapper):
         self.migrating = (
             False  # the migrate command sets it: migrations under FORCE would see no rows, silently
         )
+        self.direct_route = ""  # a scheduler's: a conninfo that goes before the settings
         super().__init__(*args, **kwargs)
 
     # -- the scope that is wanted ------------------------------------------------------------------------------
@@ -70,11 +82,29 @@ class DatabaseWrapper(TenantsWrapper):
             for key in ("HOST", "PORT", "USER", "PASSWORD"):
                 self.settings_dict[key] = settings[key]
         params: dict[str, Any] = super().get_connection_params()
-        return params
+        if self.direct_route:
+            params |= conninfo_to_dict(self.direct_route)
+        return {**self.patience, **params}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self._applied = None
-        return super().get_new_connection(conn_params)
+        made = super().get_new_connection(conn_params)
+        try:
+            self._examine(made, conn_params)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def _examine(self, made: Any, conn_params: dict[str, Any]) -> None:
+        """Once a process and route: what lends sessions by the transaction does so from its first client on."""
+        refuse, route = type(self).refuse_route, made.info.dsn
+        if refuse is None or route in self._accepted_routes:
+            return
+        with super().get_new_connection(conn_params) as other:
+            made.autocommit = other.autocommit = True  # Django sets its own when this is done
+            refuse(made, other)
+        self._accepted_routes.add(route)
 
     def _cursor(self, name: str | None = None) -> Any:
         cursor = original_backend.DatabaseWrapper._cursor(self, name=name)

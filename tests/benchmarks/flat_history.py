@@ -5,10 +5,10 @@ are timed by themselves, completions beside them.
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
 
 from tests.benchmarks.bench import Bench, Result, Session, session
 from tests.benchmarks.databases import our_database
@@ -20,6 +20,7 @@ from tests.benchmarks.rounds import interleaved
 TENANTS, JOBS, ROWS, BATCH = 100, 1_000, 5_000, 500
 HISTORY, CHURN, CHURNED_AT_ONCE = 10_000_000, 1_000_000, 10_000
 WITHIN = Goal("ratio", "<=", 1.2)
+RESULT = json.dumps({"text": "r" * 185})
 LEASE = "UPDATE executions_execution SET state = 'leased', attempt = 1, lease_token = gen_random_uuid()"
 INDEXES = """
 SELECT replace(indexdef, ' ON ONLY ', ' ON '), format('DROP INDEX %I', indexname) FROM pg_indexes AS i
@@ -67,7 +68,7 @@ class Aged:
 
     def _work(self) -> tuple[float, float]:
         """Milliseconds of all claims, and of all completions."""
-        from apps.executions.queue import claim, complete
+        from apps.executions.queue import Finished, claim, complete
 
         put(self.own, executions(self.jobs, ROWS))
         claiming = completing = 0.0
@@ -79,7 +80,10 @@ class Aged:
                 claimed = time.perf_counter()
                 if not rows:
                     break
-                ends = [finished(row) for row in rows]
+                ends = [
+                    Finished(row.id, row.token, "success", row.leased_at, row.leased_at, result=RESULT)
+                    for row in rows
+                ]
                 before = time.perf_counter()
                 done += complete(ends).on(cursor).completed
                 claiming += claimed - started
@@ -87,21 +91,6 @@ class Aged:
         if done != ROWS:
             raise RuntimeError(f"{done} executions instead of {ROWS}")
         return claiming * 1000, completing * 1000
-
-
-def finished(row: Any) -> Any:
-    return {
-        "id": row.id,
-        "token": row.token,
-        "status": "success",
-        "outcome": "success",
-        "error_message": None,
-        "started": row.leased_at,
-        "finished": row.leased_at,
-        "result": {"text": "r" * 185},
-        "error_text": None,
-        "gone": False,
-    }
 
 
 def run(bench: Bench) -> Result:

@@ -18,8 +18,8 @@ from tests.chaos.faults import Fault, strokes
 from tests.chaos.fleet import Fleet, Member
 from tests.chaos.history import Logged, read_ledger
 from tests.chaos.relay import Cut, Relay
-from tests.chaos.server import OwnServer
 from tests.chaos.watch import NAME, Watch
+from tests.clusters import Cluster
 
 CUT_SECONDS = 30.0
 FIND_SECONDS = 10.0
@@ -28,7 +28,7 @@ FIND_SECONDS = 10.0
 class Chaos(Watch):
     """In one thread, by an agenda. `log` says who was struck; `witnessed` is what was committed before a crash."""
 
-    def __init__(self, fleet: Fleet, ground: OwnServer, relay: Relay, log: list[str]) -> None:
+    def __init__(self, fleet: Fleet, ground: Cluster, relay: Relay, log: list[str]) -> None:
         super().__init__(fleet)
         self.ground, self.relay, self.log = ground, relay, log
         self.witnessed: set[Logged] = set()
@@ -140,8 +140,11 @@ class Chaos(Watch):
     def _crash(self, fault: Fault) -> str:
         """In this thread, to its end: nothing else can be struck meanwhile."""
         self.witnessed |= set(self.ask(read_ledger))
-        if fault.role == "server":
-            self.ground.crash()
+        if fault.role != "backend":
+            if fault.role == "power":
+                self.ground.kill()
+            else:
+                self.ground.stop("immediate")
             time.sleep(fault.seconds)
             self.ground.start()
             return "all of it"

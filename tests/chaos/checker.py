@@ -166,7 +166,8 @@ def ends(history: History) -> list[str]:
     outcomes: dict[int, Counter[str]] = defaultdict(Counter)
     for attempt in history.attempts:
         outcomes[attempt.execution_id][attempt.outcome] += 1
-        if attempt.outcome == "released" and attempt.worker not in history.told_to_stop:
+        told = history.told_to_stop
+        if attempt.outcome == "released" and told is not None and attempt.worker not in told:
             wrong.append(
                 f"execution {attempt.execution_id}: released by {attempt.worker}, which was not told to stop"
             )
@@ -215,6 +216,8 @@ def leaks(history: History) -> list[str]:
                 found.add((tenant, "requests" if text.where == "a request" else "outputs"))
             else:
                 wrong.append(f"{tenant}'s words in {text.where} of {text.tenant or 'all'}")
+    if not history.canaries:
+        return wrong
     # A check that sees nothing finds nothing.
     wrong += [
         f"{tenant}'s own words are nowhere" for tenant in history.canaries.keys() - {who for who, _ in found}

@@ -21,7 +21,7 @@ KINDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "terminate": (3, _SESSIONS),  # pg_terminate_backend
     "cancel": (2, _SESSIONS),  # pg_cancel_backend, many times
     "cut": (3, ("dispatch", "claim", "flush")),  # the answer to a commit gets lost
-    "crash": (1, ("server", "backend")),  # of Postgres
+    "crash": (1, ("server", "power", "backend")),  # of Postgres
     "repair": (1, ("everything",)),  # two reapers and `manage.py reconcile`
     "clock": (1, ("scheduler-b", "worker-b")),  # ten minutes off
 }

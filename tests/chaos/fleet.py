@@ -28,7 +28,7 @@ QUICK = {
     "LEASE_SECONDS": str(LEASE_SECONDS),
     "LEASE_HEARTBEAT": "0.3",
     "WORKER_POLL": "0.2",
-    "WORKER_DRAIN": "0.4",  # shorter than some runs: those are released
+    "WORKER_DRAIN": "15",
     "LOG_LEVEL": "INFO",
 }
 STOP_SECONDS = 20.0
@@ -36,9 +36,10 @@ MARK = "CHAOS_FLEET"
 NAME_OPTION = {"run_scheduler": "--replica", "run_worker": "--name"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
-    """One place of the fleet and the process that fills it now."""
+    """One place of the fleet and the process that fills it now. `prefix` is the command that starts it elsewhere, from
+    where the server has another address; `root` has the release that it runs."""
 
     place: str
     command: str
@@ -46,6 +47,9 @@ class Member:
     process: subprocess.Popen[bytes] | None = None
     paused: bool = False
     killed: bool = False
+    prefix: tuple[str, ...] = ()
+    database_url: str = ""
+    root: Path = ROOT
     end_by: float = 0.0  # monotonic
     clock: Clock | None = None
 
@@ -81,6 +85,7 @@ class Fleet:
     deaths: list[str] = field(default_factory=list)
     told_to_stop: set[str] = field(default_factory=set)
     helpers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
     mark: str = field(default_factory=lambda: uuid4().hex)
 
     @property
@@ -95,25 +100,30 @@ class Fleet:
         member.generation += 1
         member.paused = member.killed = False
         arguments = ["manage.py", member.command, NAME_OPTION[member.command], member.name]
-        member.process = self._run(arguments, member.clock.environment() if member.clock else {})
+        environment = {
+            "DATABASE_URL": member.database_url or self.database_url,
+            **(member.clock.environment() if member.clock else {}),
+        }
+        member.process = self._run([*member.prefix, sys.executable, *arguments], member.root, environment)
 
     def help(self, *arguments: str) -> None:
         """A process that comes and goes: it ends by itself, or with the fleet."""
-        self.helpers.append(self._run(arguments, {}))
+        command = [sys.executable, *arguments]
+        self.helpers.append(self._run(command, ROOT, {"DATABASE_URL": self.database_url}))
 
-    def _run(self, arguments: Sequence[str], more: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _run(
+        self, command: Sequence[str], root: Path, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
         env = {
             **os.environ,
             **QUICK,
-            "DATABASE_URL": self.database_url,
             MARK: self.mark,
             "DJANGO_SETTINGS_MODULE": "scheduler_saas.settings.test",
-            **more,
+            **self.environment,
+            **environment,
         }
         with self.log.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, *arguments], cwd=ROOT, env=env, stdout=output, stderr=output
-            )
+            return subprocess.Popen(command, cwd=root, env=env, stdout=output, stderr=output)
 
     def note_deaths(self) -> None:
         """Start again what ended by itself, and remember it."""

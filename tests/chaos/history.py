@@ -122,7 +122,7 @@ class History:
     totals: dict[str, int] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
     witnessed: set[Logged] = field(default_factory=set)
-    told_to_stop: set[str] = field(default_factory=set)
+    told_to_stop: set[str] | None = None  # not known
     deliveries: list[Delivery] = field(default_factory=list)
     canaries: dict[str, str] = field(default_factory=dict)
     texts: list[Text] = field(default_factory=list)

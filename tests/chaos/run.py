@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,30 +19,37 @@ from tests.chaos.faults import KINDS, Fault
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import History, read, read_deliveries, read_log, read_outputs
 from tests.chaos.receiver import Receiver, receiving
-from tests.chaos.recorder import record, recorded
+from tests.chaos.recorder import keep_commits, kept_commits
 from tests.chaos.relay import Relay
-from tests.chaos.server import NAME, OwnServer
+from tests.clusters import DATABASE, ROLE, Cluster
 from tests.factories import make_job
 
 JOBS = 20
+BRIEF = {"WORKER_DRAIN": "0.4"}  # shorter than some runs: those are released
 CALM_SECONDS = 45.0  # for processes that start while the machine is busy, an eviction and a lease
 DRAIN_SECONDS = 20.0
 ORPHAN_SECONDS = 10.0
 
 
-def make_jobs(tenants: list[Any], canaries: dict[str, str], anchor: datetime, runs: Path) -> None:
-    """Every second each, at different moments of it; from `anchor`, which is still to come."""
+def make_jobs(
+    tenants: list[Any], anchor: datetime, runs: Path, canaries: dict[str, str] | None = None
+) -> None:
+    """Every second each, at different moments of it; from `anchor`, which is still to come. With the tenants' canaries
+    they say them in results, errors and requests.
+    """
     for number in range(JOBS):
         tenant = tenants[number % len(tenants)]
-        words = canaries[tenant.schema_name]
         # The long ones are still running, under a second lease, when the worker that lost the first one wakes up.
         seconds = 1.5 if number % 4 == 1 else 0.02 * (number % 10)
-        target = "tests.keep_plain" if number in (3, 8) else "tests.keep"
-        payload: dict[str, Any] = {"file": str(runs), "seconds": seconds, "words": words}
-        if number in (6, 7, 10, 15):
-            target, payload = "http_request", {"json": {"words": words}}
-        elif number in (4, 19):
-            payload["fails"] = True
+        target = "tests.record_plain" if number in (3, 8) else "tests.record"
+        payload: dict[str, Any] = {"file": str(runs), "seconds": seconds}
+        if canaries is not None:
+            words = canaries[tenant.schema_name]
+            target, payload = target.replace("record", "keep"), payload | {"words": words}
+            if number in (6, 7, 10, 15):
+                target, payload = "http_request", {"json": {"words": words}}
+            elif number in (4, 19):
+                payload["fails"] = True
         make_job(
             tenant,
             name=f"every second, {number}",
@@ -58,7 +66,7 @@ def make_jobs(tenants: list[Any], canaries: dict[str, str], anchor: datetime, ru
 
 def run(
     *,
-    ground: OwnServer,
+    ground: Cluster,
     tenants: list[Any],
     directory: Path,
     faults: list[Fault],
@@ -68,8 +76,10 @@ def run(
     """The history, and figures; who met which fault is added to `log`. AssertionError where a bound is not kept."""
     runs = directory / "runs.jsonl"
     canaries = {tenant.schema_name: f"canary-{tenant.schema_name}-{uuid4().hex}" for tenant in tenants}
-    relay = Relay(ground.connect)
-    fleet = Fleet(f"postgresql://{NAME}@127.0.0.1:{relay.port}/{NAME}", directory / "fleet.log")
+    relay = Relay(lambda: asyncio.open_connection("127.0.0.1", ground.port))
+    fleet = Fleet(
+        f"postgresql://{ROLE}@127.0.0.1:{relay.port}/{DATABASE}", directory / "fleet.log", environment=BRIEF
+    )
     if (library := compiled(directory)) is not None:
         for member in fleet.members:
             if member.place in KINDS["clock"][1]:
@@ -103,9 +113,9 @@ def _set(tenants: list[Any], canaries: dict[str, str], receiver: Receiver, runs:
         name = tenant.schema_name
         receiver.secrets[name] = tenant_endpoint_set(tenant=tenant, url=receiver.url_of(name), actor="tests")
     with machine.connect(application_name="chaos") as session:
-        record(session)
+        keep_commits(session)
         now = session.execute("SELECT clock_timestamp()").fetchall()[0][0]
-    make_jobs(tenants, canaries, now + timedelta(seconds=1), runs)
+    make_jobs(tenants, now + timedelta(seconds=1), runs, canaries)
     connection.close()  # it would not outlive a crash
 
 
@@ -133,6 +143,6 @@ def _run(chaos: Chaos, runs: Path, faults: list[Fault], seconds: float) -> tuple
     drained_in = chaos.wait(lambda: chaos.scalar(left) == 0, "an empty queue", DRAIN_SECONDS)
     wrong += fleet.stop(fleet.workers, seconds=DRAIN_SECONDS)
     assert not wrong, wrong
-    history = read(chaos.session, commits=recorded(chaos.session), runs=runs, stopped_at=stopped_at)
+    history = read(chaos.session, commits=kept_commits(chaos.session), runs=runs, stopped_at=stopped_at)
     history.witnessed, history.told_to_stop = chaos.witnessed, fleet.told_to_stop
     return history, {**figures, "recovered_in": recovered_in, "drained_in": drained_in}

@@ -14,6 +14,8 @@ from tests.chaos.faults import CANCEL_EVERY, KINDS, Fault, plan, strokes
 from tests.chaos.history import Attempt, Commit, Delivery, History, Job, Logged, Run, Skipped, Term, Text
 from tests.chaos.relay import WORKS
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
@@ -233,7 +235,7 @@ def an_end_that_a_crash_changed(history: History) -> None:
 
 
 def a_release_by_a_worker_that_went_on(history: History) -> None:
-    history.told_to_stop.clear()
+    history.told_to_stop = set()
 
 
 def a_failure_before_the_last_attempt(history: History) -> None:

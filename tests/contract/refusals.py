@@ -16,6 +16,7 @@ from tests.contract.client import BASE, MemberClient
 from tests.contract.deeds import DEEDS, JOB
 from tests.contract.endpoints import LISTS, READS, Endpoint
 from tests.factories import MembershipFactory
+from tests.plugins.worlds import World
 
 _OUT_OF_RANGE = [
     *({"limit": value} for value in ("0", "501", "-1", "x", "1.5", "")),
@@ -37,13 +38,12 @@ def refusal(response: Any, status: int, *, fields: bool = False) -> Any:
     return response.json()
 
 
-@pytest.mark.django_db
-class TestRefusals:
+class TestStrangers:
     """Who gets in at all is the matter of `test_scheduler_tenant_isolation_matrix`; here is how it is said."""
 
     @pytest.mark.parametrize("endpoint", READS, ids=str)
-    def test_nobody_and_strangers(self, cast: Any, other_cast: Any, endpoint: Endpoint) -> None:
-        ids = records.small(cast.alice)
+    def test_nobody_and_strangers(self, world: World, endpoint: Endpoint) -> None:
+        cast, other_cast, ids = world.cast, world.other_cast, world.ids()
         path, host = BASE + endpoint.at(ids), {"Host": cast.host}
         nobody = Client().get(path, headers=host)
         refusal(nobody, 401)
@@ -54,6 +54,9 @@ class TestRefusals:
         refusal(MemberClient(cast.alice, host="nowhere.localhost").get(endpoint.at(ids)), 404)
         assert asked(MemberClient(cast.alice, host="api.localhost"), endpoint, ids).status_code == 200
 
+
+@pytest.mark.django_db
+class TestRefusals:
     @pytest.mark.parametrize("endpoint", LISTS, ids=str)
     def test_lists_hold_what_the_member_may_see(self, cast: Any, other_cast: Any, endpoint: Endpoint) -> None:
         bob = MembershipFactory(tenant=cast.tenant, username="bob2", role="member")

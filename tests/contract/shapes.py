@@ -17,6 +17,7 @@ from tests.contract.deeds import DEEDS
 from tests.contract.endpoints import LISTS, NEVER_EMPTY, READS, WITHOUT_SCHEMA, Endpoint
 from tests.contract.schemas import executions
 from tests.isolation.urlconf import offered_methods
+from tests.plugins.worlds import World
 
 SOME, MANY = 24, 2_000
 EVERYTHING = [*READS, *DEEDS]
@@ -40,7 +41,7 @@ def test_every_route_and_method_has_a_schema() -> None:
 
 
 @pytest.mark.django_db
-class TestShapes:
+class TestEmptyTenant:
     @pytest.mark.parametrize("endpoint", [e for e in READS if e.empty], ids=str)
     @pytest.mark.parametrize("role", ["alice", "bob"])
     def test_an_empty_tenant(self, cast: Any, endpoint: Endpoint, role: str) -> None:
@@ -52,21 +53,21 @@ class TestShapes:
             assert payload[endpoint.key] == []
             assert payload["total_count"] == 0
 
+
+class TestShapes:
     @pytest.mark.parametrize("role", ["alice", "bob"])
     @pytest.mark.parametrize("endpoint", EVERYTHING, ids=str)
-    def test_a_few_rows_of_each_kind(self, cast: Any, endpoint: Endpoint, role: str) -> None:
-        asks = getattr(cast, role)
+    def test_a_few_rows_of_each_kind(self, world: World, endpoint: Endpoint, role: str) -> None:
         status = endpoint.status if role == "alice" else endpoint.member
-        checked(MemberClient(asks), endpoint, records.small(asks), status=status)
+        checked(MemberClient(world.asker(role)), endpoint, world.ids(role), status=status)
 
     @pytest.mark.parametrize("endpoints", SHARED_SCHEMAS, ids=lambda same: str(same[0]))
-    def test_each_key_and_type_is_guarded(self, cast: Any, endpoints: list[Endpoint]) -> None:
+    def test_each_key_and_type_is_guarded(self, world: World, endpoints: list[Endpoint]) -> None:
         """Remove each key once and change each type once: the schema must see it, and every place must be tried."""
         schema, tried = endpoints[0].schema, set()
-        ids = records.small(cast.alice)
         for endpoint in endpoints:
             with undone():
-                payload = checked(MemberClient(cast.alice), endpoint, ids)
+                payload = checked(MemberClient(world.cast.alice), endpoint, world.ids())
             for guard in mutation.guards(schema, payload):
                 tried.add(guard.path)
                 if not guard.is_item and guard.is_required:
@@ -76,18 +77,18 @@ class TestShapes:
         assert tried == set(mutation.places(schema))
 
     @pytest.mark.parametrize("name", ALWAYS_NULL)
-    def test_each_key_has_a_value_somewhere(self, cast: Any, name: str) -> None:
+    def test_each_key_has_a_value_somewhere(self, world: World, name: str) -> None:
         """A key that is null in every row of every kind has lost its value, which no schema sees."""
         [endpoints] = [same for same in SHARED_SCHEMAS if same[0].name == name]
-        schema, ids, client = endpoints[0].schema, records.small(cast.alice), MemberClient(cast.alice)
+        schema, ids, client = endpoints[0].schema, world.ids(), MemberClient(world.cast.alice)
         payloads = [checked(client, endpoint, ids) for endpoint in endpoints]
         found = {path for payload in payloads for path in mutation.filled_places(schema, payload)}
         missing = {path[-1] for path in set(mutation.places(schema)) - found}
         assert missing == ALWAYS_NULL[name]
 
     @pytest.mark.parametrize("endpoint", READS, ids=str)
-    def test_with_and_without_a_trailing_slash(self, cast: Any, endpoint: Endpoint) -> None:
-        client, ids = MemberClient(cast.alice), records.small(cast.alice)
+    def test_with_and_without_a_trailing_slash(self, world: World, endpoint: Endpoint) -> None:
+        client, ids = MemberClient(world.cast.alice), world.ids()
         plain = asked(client, endpoint, ids)
         slashed = client.get(endpoint.at(ids) + "/", **filled(endpoint.query, ids))
         assert (plain.status_code, slashed.status_code) == (200, 200)

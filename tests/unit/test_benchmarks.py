@@ -15,6 +15,8 @@ from tests.benchmarks.record import Figure, Goal, merge
 from tests.benchmarks.report import DOCUMENT, chart, part, replace_part, table
 from tests.benchmarks.rounds import interleaved, percentile
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 KEYS = ["name", "value", "unit", "against", "reference", "ratio", "goal", "met"]
 
 

@@ -13,6 +13,8 @@ from apps.jobs.crontab import CrontabEntry, parse_crontab
 from apps.jobs.recurrence.rules import CronRule
 from apps.jobs.recurrence.times import next_after
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "system-crontab"
 

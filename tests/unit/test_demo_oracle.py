@@ -12,6 +12,8 @@ from apps.jobs.recurrence.rules import CronRule
 from apps.jobs.recurrence.times import occurrences
 from scheduler_saas.demo.oracle import Definition, due_between
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 BERLIN = "Europe/Berlin"
 

@@ -17,6 +17,8 @@ from apps.executions.targets.webhooks import generate_secret, sign
 from scheduler_saas.demo.sockets import listen, port_of
 from tests.replicas import ROOT, wait_for
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 SECRET = generate_secret()
 
 

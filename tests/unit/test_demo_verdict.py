@@ -6,9 +6,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from scheduler_saas.demo.oracle import Definition
 from scheduler_saas.demo.verdict import Verdict, judge
-from scheduler_saas.demo.witnesses import Delivery, History, LedgerRow, SkippedRange, TermRow, Try, WatchedJob
+from scheduler_saas.demo.witnesses import (
+    Delivery,
+    Fault,
+    History,
+    LedgerRow,
+    SkippedRange,
+    TermRow,
+    Try,
+    WatchedJob,
+)
+
+pytestmark = pytest.mark.same_on_every_postgres
 
 T = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -157,7 +170,7 @@ def test_a_killed_leader_counts_until_its_last_sign_of_life() -> None:
     killed = TermRow(1, T - 5 * SECOND, T + 3 * SECOND, T + 4 * SECOND, "superseded")
     second = TermRow(2, T + 3900 * MS, T + 9 * SECOND, T + 10 * SECOND, "stopped")
     rows = [row(n, epoch=1 if n < 4 else 2) for n in range(10)]
-    kill = {"killed_at": T + 3800 * MS, "killed_epoch": 1}
+    kill = {"faults": [Fault(T + 3800 * MS, 1)]}
     found = verdict(terms=[killed, second], rows=rows, **kill)
     assert found.good, found.complaints
     assert found.figures["takeover_ms"] == 203.0
@@ -174,16 +187,16 @@ def test_a_commit_of_an_old_epoch_after_a_newer_one_is_two_leaders() -> None:
 
 
 def test_a_kill_without_a_successor_is_reported() -> None:
-    found = verdict(killed_at=T + 9200 * MS, killed_epoch=1)
+    found = verdict(faults=[Fault(T + 9200 * MS, 1)])
     assert found.figures["takeover_ms"] is None
-    assert "the leader was killed and nobody took over" in found.complaints
+    assert "the leader met a fault and nobody took over" in found.complaints
 
 
 def test_lag_outside_the_takeover_leaves_out_what_waited_in_it() -> None:
     rows = [row(n) for n in range(10)]
     rows[3] = row(3, started_at=T + 3 * SECOND + 400 * MS)  # due before the kill, started after it
     rows[4] = row(4, started_at=T + 4 * SECOND + 300 * MS)
-    found = verdict(rows=rows, killed_at=T + 3100 * MS, killed_epoch=0)
+    found = verdict(rows=rows, faults=[Fault(T + 3100 * MS, 0)])
     assert found.figures["lag_ms"]["p99"] == 400.0
     assert found.figures["lag_outside_takeover_ms"]["p99"] == 10.0
 

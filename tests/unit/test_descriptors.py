@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.same_on_every_postgres
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = """
 import resource, sys

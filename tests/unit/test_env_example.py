@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.same_on_every_postgres
+
 PROJECT = Path(__file__).resolve().parents[2]
 READERS = ["scheduler_saas/settings/*.py", "scheduler_saas/embedded/*.py", "gunicorn.conf.py"]
 READ = re.compile(r"""\b(?:env(?:\.\w+)?\(\s*|environ\.get\(\s*|environ\[)["']([A-Z_]+)["']""")

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from apps.executions.clock import DatabaseClock
+
+pytestmark = pytest.mark.same_on_every_postgres
 
 
 def test_quickest_round_trip_wins() -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from apps.executions.queue import HEAD, Claimed, Position, Taken
 from apps.executions.search import MOST_AT_ONCE, SHORTEST_STAY, Search
+
+pytestmark = pytest.mark.same_on_every_postgres
 
 
 def row(rank: int) -> Claimed:

@@ -11,6 +11,8 @@ from apps.executions import verdict
 from apps.executions.queue import Claimed
 from apps.executions.targets.context import TargetResult
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
 FAILED = TargetResult("failed", error="it raised ValueError", detail="Traceback: a customer's words")
 

@@ -39,6 +39,8 @@ from apps.executions.targets.runner import run_target
 from apps.executions.targets.ssrf import AddressPolicy
 from tests.unit.targets import loaded
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),))
 MOMENT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 CONTEXT = ExecutionContext(42, "acme", 1, "nightly", 2, 9, MOMENT, MOMENT, 5.0)
@@ -157,7 +159,7 @@ def test_the_endpoint_gets_a_signed_request_that_says_which_attempt_it_is() -> N
             webhooks.verify([secret], request.headers, body)
         sent = request.headers
         assert (sent["webhook-id"], sent["scheduler-attempt"], sent["scheduler-epoch"]) == (
-            "exec_42",
+            CONTEXT.message_id,
             "2",
             "9",
         )

@@ -23,6 +23,8 @@ from apps.executions.importing.records import (
 )
 from apps.executions.importing.source import Source
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CSV = LogParser(now=NOW, textual=True)
 JSON = LogParser(now=NOW, textual=False)

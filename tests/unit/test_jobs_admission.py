@@ -12,6 +12,8 @@ from apps.jobs.recurrence.rules import CronRule, IntervalRule
 from apps.jobs.specs import JobRefused, JobSpec, TriggerSpec, changed
 from apps.tenants.models import Plan
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 NOW = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
 PLAN = Plan(name="tests", min_interval_seconds=60, max_timeout_seconds=600, allowed_tasks=[])
 GOOD = JobSpec(name="nightly report", trigger=TriggerSpec.cron("30 2 * * *", "Europe/Berlin"))

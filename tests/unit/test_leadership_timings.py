@@ -5,6 +5,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from apps.leadership.timings import Timings
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 
 @pytest.mark.parametrize(
     "wrong",

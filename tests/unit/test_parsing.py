@@ -15,6 +15,8 @@ from rest_framework.exceptions import ParseError
 
 from apps.tenants.api.parsing import MAX_DEPTH, BodyTooLarge, BoundedJSONParser, parsed
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 JSON = st.recursive(
     st.none()
     | st.booleans()

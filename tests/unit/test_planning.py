@@ -26,6 +26,8 @@ from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, Rule, W
 from apps.jobs.recurrence.times import next_after, occurrences
 from apps.jobs.states import Misfire, Overlap
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MINUTELY = CronRule("* * * * *", "UTC")
 SECONDLY = IntervalRule(1, NOON)

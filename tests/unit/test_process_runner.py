@@ -22,6 +22,8 @@ from apps.executions.targets.registry import TaskDefinition
 from tests.unit import process_tasks
 from tests.unit.targets import loaded
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOMENT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 CONTEXT = ExecutionContext(42, "acme", 1, "nightly", 1, 9, MOMENT, MOMENT, 30.0)

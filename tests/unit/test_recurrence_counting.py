@@ -12,6 +12,8 @@ from apps.jobs.recurrence.counting import Counted, count_between
 from apps.jobs.recurrence.rules import CronRule, IntervalRule, within
 from apps.jobs.recurrence.times import occurrences
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 DAY = timedelta(days=1)
 ZONES = {
     "UTC": datetime(2026, 3, 1, tzinfo=UTC),

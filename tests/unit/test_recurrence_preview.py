@@ -9,6 +9,8 @@ import pytest
 from apps.jobs.recurrence.preview import UpcomingRun, describe, preview
 from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualRule, Rule, Within
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 BEFORE_GAP = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
 BEFORE_OVERLAP = datetime(2026, 10, 24, 12, 0, tzinfo=UTC)
 

@@ -6,11 +6,14 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, Rule
 from apps.jobs.recurrence.times import Ticks, next_after, occurrences, ticks_between
+
+pytestmark = pytest.mark.same_on_every_postgres
 
 ZONES = [
     "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia",

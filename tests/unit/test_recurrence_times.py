@@ -11,6 +11,8 @@ from apps.jobs.recurrence.errors import ScheduleError
 from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualRule, Within, within
 from apps.jobs.recurrence.times import Ticks, next_after, occurrences, ticks_between
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 
 def local_ticks(rule: CronRule, start: str, count: int) -> list[str]:
     """The next ticks as local ISO times without seconds, from a local wall time."""

@@ -13,6 +13,8 @@ from apps.jobs.recurrence.rules import CronRule, DateRule, IntervalRule, ManualR
 from apps.jobs.recurrence.times import next_after
 from apps.jobs.recurrence.validation import MAX_INTERVAL_SECONDS, ScheduleError, validate
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 
 

@@ -15,6 +15,8 @@ from yarl import URL
 from apps.executions.targets.http import HttpClient, HttpError, RequestRefusedError
 from apps.executions.targets.ssrf import AddressPolicy, EgressRefusedError
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 SECONDS = 5
 
 HOSTS = Path(__file__).with_name("ssrf_hosts.txt").read_text(encoding="utf-8").splitlines()

@@ -19,6 +19,8 @@ from apps.executions.targets.runner import run_target
 from apps.executions.targets.ssrf import AddressPolicy
 from tests.unit.targets import loaded
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 MOMENT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 CONTEXT = ExecutionContext(42, "acme", 1, "nightly", 1, 9, MOMENT, MOMENT, 30.0)
 

@@ -12,6 +12,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from apps.executions.targets import webhooks
 from apps.executions.targets.context import ExecutionContext
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 OLD, NEW = webhooks.generate_secret(), webhooks.generate_secret()
 BODIES = [b"", b"{}", b'{"a": "b.c"}', "größe ☃".encode(), b"x" * 100_000]
 
@@ -121,16 +123,22 @@ def test_secrets_are_of_the_right_form_and_never_in_the_message() -> None:
         webhooks.secret_key("whsec_" + base64.b64encode(b"k" * 65).decode())
 
 
-def test_the_id_is_the_executions_and_the_rest_is_the_attempts() -> None:
-    def context(attempt: int) -> ExecutionContext:
-        moment = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-        return ExecutionContext(42, "acme", 1, "nightly", attempt, 9, moment, moment, 30.0)
+def test_the_id_is_the_jobs_at_its_time_and_the_rest_is_the_attempts() -> None:
+    def context(attempt: int, number: int = 42, job: int = 1, kind: str = "scheduled") -> ExecutionContext:
+        moment = datetime(2026, 3, 29, 1, 30, 0, 1, tzinfo=UTC)
+        return ExecutionContext(number, "acme", job, "nightly", attempt, 9, moment, moment, 30.0, kind=kind)
 
     first, second = context(1), context(2)
-    assert first.message_id == second.message_id == "exec_42"
+    assert first.message_id == second.message_id == "exec_1_1774747800000001"
+    assert context(1, number=43).message_id == first.message_id, "run again by a database that had lost it"
+    assert context(1, job=2).message_id != first.message_id, "the number was handed out again"
+    assert context(1, kind="backfill").message_id == first.message_id
+    assert context(1, kind="retry").message_id == "exec_1_1774747800000001_42", (
+        "of the bulk that was asked for at once"
+    )
     assert webhooks.delivery_headers(second) == {
         "scheduler-execution-id": "42",
         "scheduler-epoch": "9",
         "scheduler-attempt": "2",
-        "scheduler-scheduled-for": "2026-03-29T01:30:00+00:00",
+        "scheduler-scheduled-for": "2026-03-29T01:30:00.000001+00:00",
     }

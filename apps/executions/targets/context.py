@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from time import time
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from apps.executions.targets.http import HttpClient
+
+_OF_THE_SCHEDULE = ("scheduled", "backfill")  # of these a job has one at most at a time
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,18 @@ class ExecutionContext:
     run_at: datetime
     timeout_seconds: float
     user_id: str | None = None
+    kind: str = "scheduled"
 
     @property
     def message_id(self) -> str:
-        """The `webhook-id`: the same for every attempt of an execution, so that a receiver can tell a repeat."""
-        return f"exec_{self.execution_id}"
+        """The `webhook-id`: the same for every attempt of an execution, so that a receiver can tell a repeat.
+
+        The job and its time, not the execution's number alone: a database that lost commits, in a failover or by a
+        restore, hands out numbers again. So a time that is run again keeps its id, and no other run is taken for it.
+        What a person asked for is of no time of the schedule; there the number tells one request from another.
+        """
+        named = f"exec_{self.job_id}_{(self.scheduled_for - _EPOCH) // timedelta(microseconds=1)}"
+        return named if self.kind in _OF_THE_SCHEDULE else f"{named}_{self.execution_id}"
 
 
 class JsonText(str):

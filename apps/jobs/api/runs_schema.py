@@ -27,7 +27,7 @@ class CancelledShape(Shape):
 
 class RetriedShape(Shape):
     success = serializers.BooleanField()
-    execution_id = serializers.IntegerField(help_text="The new execution; also its `webhook-id`.")
+    execution_id = serializers.IntegerField(help_text="The new execution; its `webhook-id` is new, too.")
     retry_of = serializers.IntegerField()
     message = serializers.CharField()
 

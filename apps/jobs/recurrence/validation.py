@@ -117,7 +117,8 @@ def validate_cron(
     )
     if next_after(rule, now) is None:
         raise ScheduleError("cron_expression", "It would never run: no date in fifty years matches it.")
-    _refuse_too_often("cron_expression", _smallest_gap(rule, now), min_interval_seconds)
+    if min_interval_seconds > 60:  # no expression fires more often than once a minute
+        _refuse_too_often("cron_expression", _smallest_gap(rule, now), min_interval_seconds)
     return rule
 
 

@@ -5,4 +5,4 @@ WHERE epoch = %(epoch)s AND term_id = %(term_id)s AND backend_pid = pg_backend_p
     SELECT FROM pg_locks
     WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND classid = %(class)s AND objid = %(id)s AND objsubid = 2 AND granted AND pid = pg_backend_pid())
-RETURNING 1
+RETURNING step_down_reason

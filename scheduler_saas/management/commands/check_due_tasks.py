@@ -15,8 +15,9 @@ class Command(BaseCommand):
     help = 'Try for the lock once: run what is due as leader and print the counts, or print "standby".'
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from scheduler_saas.processes import leader_steps, refuse_unsound_database
+        from scheduler_saas.processes import leader_steps, refuse_unsound_database, take_direct_route
 
+        take_direct_route()
         refuse_unsound_database(self)
         try:
             counts = check_once(leader_steps(once=True))

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from scheduler_saas.demo.children import ChildDied
-from scheduler_saas.demo.run import Demo, DemoFailed, Options
+from scheduler_saas.demo.run import Demo, Options
+from scheduler_saas.demo.stage import StageFailed
 from scheduler_saas.demo.verdict import Verdict
 
 
@@ -51,7 +52,7 @@ class Command(BaseCommand):
         )
         try:
             verdict = Demo(asked, sys.stdout).run()
-        except (DemoFailed, ChildDied) as error:
+        except (StageFailed, ChildDied) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted; everything that was started has been stopped.") from None

@@ -22,8 +22,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from scheduler_saas.processes import leader_steps, wait_for_sound_database
+        from scheduler_saas.processes import leader_steps, take_direct_route, wait_for_sound_database
 
+        take_direct_route()
         wait_for_sound_database(self)
         replica = Replica(leader_steps(), name=options["replica"])
 
