@@ -17,9 +17,6 @@
 #ifndef TICKS
 #define TICKS 1                 /* 1 or 2, of one job, due from the start */
 #endif
-#ifndef EARLY_LOSS
-#define EARLY_LOSS 0            /* 1: the lock may get lost even before the term is open */
-#endif
 #define ROWS 3                  /* arrays begin with 0, which is no tick */
 #ifndef FAULTS
 #define FAULTS 1                /* of replicas; there are at most FAULTS + 1 terms */
@@ -179,15 +176,26 @@ end_standby:                    /* election.py: Candidate. It polls: no statemen
     od;
 
 won:                            /* session.py: LeaderSession.try_acquire, a transaction of two statements */
-    atomic {                                                            /* supersede_terms.sql waits for a lock on the row */
+    atomic {                                                            /* supersede_terms.sql: its snapshot */
+        unless_gone(); row = open_epoch
+    }
+    atomic {                                                            /* It waits for a lock on the row, and looks again */
         if
         :: !alive[me] -> goto gone
-        :: alive[me] && open_epoch == 0
-        :: alive[me] && open_epoch != 0 && open_locked == 0 -> open_locked = me; row = open_epoch
+        :: alive[me] && (row == 0 || open_epoch != row) -> row = 0
+        :: alive[me] && row != 0 && open_epoch == row && open_locked == 0 -> open_locked = me
         fi
     }
     atomic {                                                            /* open_term.sql; COMMIT */
         unless_gone();
+#ifndef NO_UNIQUE
+        if
+        :: open_epoch != row ->                                         /* term_one_open: UniqueViolation */
+            printf("replica %d finds that another opened a term, and ends its session\n", me);
+            end_session(me); goto gone
+        :: else
+        fi;
+#endif
         close_term(row); row = 0;
         MUST(I1_one_term_is_open, open_epoch == 0);
         last_epoch++; epoch = last_epoch; open_epoch = epoch; term_of[me] = epoch;
@@ -419,7 +427,7 @@ end_server:
         printf("the server ends the session of replica %d\n", s)
        }
     :: atomic {                 /* the lock alone: DISCARD ALL by a pooler that was not recognised */
-        lock == s && (term_of[s] != 0 || EARLY_LOSS) && faults > 0 -> faults--; lock = 0;
+        lock == s && faults > 0 -> faults--; lock = 0;
         printf("replica %d loses the lock, not its session\n", s)
        }
     od
