@@ -59,8 +59,8 @@ verify: lint types imports test ## All of the above
 bench: $(STAMP) ## Every figure beside its peer or limit, into docs/benchmarks.md; ONLY="dispatch noop" ROUNDS=3
 	@$(BIN)/python -m tests.benchmarks $(ONLY) --rounds $(ROUNDS) $(ARGS)
 
-chaos: $(STAMP) ## Random faults; SECONDS=60 SEED=1
-	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) $(BIN)/python -m pytest -rs -p no:cacheprovider --timeout 0 tests/chaos $(ARGS)
+chaos: $(STAMP) ## Random faults, a cut network, a failover, an upgrade; SECONDS=60 SEED=1 OLD=v0.1.0
+	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) OLD=$(OLD) $(BIN)/python -m pytest -rs -p no:cacheprovider --timeout 0 tests/chaos $(ARGS)
 
 model: ## The protocol as a model, checked by spin; ARGS=NO_FENCE for one broken variant, step by step
 	@$(PYTHON) docs/model/check $(ARGS)

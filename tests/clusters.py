@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from scheduler_saas.embedded.site import site_from_environment
 from tests.replicas import ROOT
@@ -128,6 +129,12 @@ def manage(url: str, *arguments: str, **environment: str) -> subprocess.Complete
     )
 
 
+def shared_directory(factory: pytest.TempPathFactory) -> Path:
+    """The run's own, also where its processes have one each (xdist)."""
+    base = factory.getbasetemp()
+    return base.parent if base.name.startswith("popen-") else base
+
+
 def template(shared: Path) -> Path:
     """The data of a migrated server with the tenants acme and bravo; made by whoever asks first. `shared` is a
     directory of this run's, which all of its processes know."""
@@ -152,6 +159,10 @@ def _make(made: Cluster) -> None:
         for arguments in (["migrate", "-v0"], ["create_tenant", "acme"], ["create_tenant", "bravo"]):
             done = manage(made.url(), *arguments)
             assert done.returncode == 0, done.stderr
+        with made.admin() as admin:
+            admin.execute(
+                "UPDATE tenants_plan SET min_interval_seconds = 1, max_concurrency = 0, allowed_tasks = '{*}'"
+            )
     finally:
         made.stop()
 

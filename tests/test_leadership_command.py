@@ -101,7 +101,7 @@ def test_status_says_how_terms_ended(live_db: str, capsys: Any) -> None:
     found = status(capsys, code=1)
     epoch = found["terms"][0]["epoch"]
     assert found["sentence"] == (
-        f"Nobody leads: the session of epoch {epoch} (first) is gone, and nobody has taken over. no replica stands by."
+        f"Nobody leads: the session of epoch {epoch} (first) is gone, and nobody has taken over; no replica stands by."
     )
     assert found["agree"] is False
     assert [term["end_reason"] for term in found["terms"]] == ["", "stepped down: a new kernel", "stopped"]

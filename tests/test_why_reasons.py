@@ -108,6 +108,7 @@ def test_absences_are_what_terms_leave_open_by_their_last_signs_of_life() -> Non
         (start + 5 * DAY, None),
     ]
     assert absences(start, start + DAY) == []
+    LeaderTerm.objects.filter(ended_at=None).update(ended_at=start + 6 * DAY)  # its successor does
     term(start + 6 * DAY, now, None)
     assert [each.until for each in sorted(absences(start + 4 * DAY, now))] == [start + 6 * DAY]
     assert absences(now + HOUR, now + DAY) == []

@@ -72,7 +72,7 @@ class Report:
         term = self.open[0]
         if not self.holders:
             return (
-                f"Nobody leads: the session of epoch {term.epoch} ({term.replica}) is gone, and nobody has taken over."
+                f"Nobody leads: the session of epoch {term.epoch} ({term.replica}) is gone, and nobody has taken over;"
                 f" {_count(len(self.standbys), 'replica')} by."
             )
         if self.holders != [term.backend_pid]:

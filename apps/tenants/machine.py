@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 from django.conf import settings
 from django.db import connection
+from psycopg.conninfo import conninfo_to_dict
 
 # How long a connection may be silent before this side gives it up: a peer that is gone says nothing.
 PATIENCE = {
@@ -25,7 +26,7 @@ _DJANGO_ONLY = ("cursor_factory", "context", "prepare_threshold")
 def connection_kwargs(*, leader: bool = False) -> dict[str, Any]:
     """Arguments for `psycopg.connect`. `leader` takes the direct route of LEADER_DATABASE_URL where one is set."""
     if leader and settings.LEADER_DATABASE_URL:
-        return {"conninfo": settings.LEADER_DATABASE_URL}
+        return conninfo_to_dict(settings.LEADER_DATABASE_URL)
     params: dict[str, Any] = cast(Any, connection).get_connection_params()
     return {key: value for key, value in params.items() if key not in _DJANGO_ONLY}
 

@@ -176,23 +176,20 @@ end_standby:                    /* election.py: Candidate. It polls: no statemen
     od;
 
 won:                            /* session.py: LeaderSession.try_acquire, a transaction of two statements */
-    atomic {                                                            /* supersede_terms.sql: its snapshot */
-        unless_gone(); row = open_epoch
-    }
-    atomic {                                                            /* It waits for a lock on the row, and looks again */
+    atomic {                                                            /* supersede_terms.sql waits for a lock on the row */
         if
         :: !alive[me] -> goto gone
-        :: alive[me] && (row == 0 || open_epoch != row) -> row = 0
-        :: alive[me] && row != 0 && open_epoch == row && open_locked == 0 -> open_locked = me
+        :: alive[me] && open_epoch == 0
+        :: alive[me] && open_epoch != 0 && open_locked == 0 -> open_locked = me; row = open_epoch
         fi
     }
     atomic {                                                            /* open_term.sql; COMMIT */
         unless_gone();
-#ifndef NO_UNIQUE
-        if
-        :: open_epoch != row ->                                         /* term_one_open: UniqueViolation */
-            printf("replica %d finds that another opened a term, and ends its session\n", me);
-            end_session(me); goto gone
+#ifndef NO_KEY
+        if                                                              /* term_one_open: only one can be open */
+        :: open_epoch != 0 && open_epoch != row ->
+            printf("replica %d cannot open a term beside another, and hangs up\n", me);
+            end_session(me); row = 0; goto gone
         :: else
         fi;
 #endif

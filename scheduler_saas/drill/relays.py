@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from scheduler_saas.demo.children import Children
 from scheduler_saas.demo.sockets import listen, port_of
@@ -17,14 +16,17 @@ _ANSWERS_WITHIN = 5.0
 
 
 class Relay:
-    """Started as the child `name`; `conninfo` is `server` by way of it."""
+    """Started as the child `name`; `conninfo` is `server` by way of it. It ends with this process, at the latest."""
 
     def __init__(self, children: Children, name: str, *, server: str) -> None:
         listening = listen()
         self._control, control = socket.socketpair()
-        self.conninfo = _through(server, port_of(listening))
+        with psycopg.connect(server) as session:
+            info = session.info
+            self.conninfo = _through(server, info, port_of(listening))
+            address = _address(info)
         with listening, control:
-            asked = {"fd": listening.fileno(), "control": control.fileno(), "server": _address(server)}
+            asked = {"fd": listening.fileno(), "control": control.fileno(), "server": address}
             for ours in (listening, control):
                 ours.set_inheritable(True)
             children.start(
@@ -57,10 +59,6 @@ class Relay:
         self._say("late")
         return int(self._hear("late", _ANSWERS_WITHIN).removeprefix("late "))
 
-    def close(self) -> None:
-        self._words.close()
-        self._control.close()
-
     def _say(self, word: str) -> None:
         self._control.sendall(f"{word}\n".encode())
 
@@ -79,16 +77,13 @@ class Relay:
         return word
 
 
-def _address(server: str) -> str | tuple[str, int]:
-    with psycopg.connect(server) as session:
-        info: Any = session.info
-        if info.host.startswith("/"):
-            return f"{info.host}/.s.PGSQL.{info.port}"
-        return info.hostaddr or info.host, info.port
+def _address(info: psycopg.ConnectionInfo) -> str | tuple[str, int]:
+    if info.host.startswith("/"):
+        return f"{info.host}/.s.PGSQL.{info.port}"
+    return info.hostaddr or info.host, info.port
 
 
-def _through(server: str, port: int) -> str:
+def _through(server: str, info: psycopg.ConnectionInfo, port: int) -> str:
     """The host's name stays, for its certificate."""
-    host = str(conninfo_to_dict(server).get("host") or "")
-    named = host if host and not host.startswith("/") else "127.0.0.1"
-    return make_conninfo(server, host=named, hostaddr="127.0.0.1", port=port)
+    host = "127.0.0.1" if info.host.startswith("/") else info.host
+    return make_conninfo(server, host=host, hostaddr="127.0.0.1", port=port)

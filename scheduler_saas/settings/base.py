@@ -105,7 +105,7 @@ _default.setdefault("OPTIONS", {})
 DATABASES = {
     "default": {**_default, "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
 }
-# A direct route to the primary for the leader where DATABASE_URL leads through a pooler.
+# A direct route to the primary for schedulers where DATABASE_URL leads through a pooler.
 LEADER_DATABASE_URL = env("LEADER_DATABASE_URL", default="")
 
 # Where requests are counted (a URL of the `limits` library): in each process, or in a Redis that all of them share.

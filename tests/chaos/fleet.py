@@ -33,9 +33,10 @@ MARK = "CHAOS_FLEET"
 NAME_OPTION = {"run_scheduler": "--replica", "run_worker": "--name"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
-    """One place of the fleet and the process that fills it now."""
+    """One place of the fleet and the process that fills it now. `prefix` is the command that starts it elsewhere, from
+    where the server has another address; `root` has the release that it runs."""
 
     place: str
     command: str
@@ -43,6 +44,9 @@ class Member:
     process: subprocess.Popen[bytes] | None = None
     paused: bool = False
     killed: bool = False
+    prefix: tuple[str, ...] = ()
+    database_url: str = ""
+    root: Path = ROOT
 
     @property
     def name(self) -> str:
@@ -89,14 +93,21 @@ class Fleet:
         env = {
             **os.environ,
             **QUICK,
-            "DATABASE_URL": self.database_url,
+            "DATABASE_URL": member.database_url or self.database_url,
             MARK: self.mark,
             "DJANGO_SETTINGS_MODULE": "scheduler_saas.settings.test",
         }
         with self.log.open("ab") as output:
             member.process = subprocess.Popen(
-                [sys.executable, "manage.py", member.command, NAME_OPTION[member.command], member.name],
-                cwd=ROOT,
+                [
+                    *member.prefix,
+                    sys.executable,
+                    "manage.py",
+                    member.command,
+                    NAME_OPTION[member.command],
+                    member.name,
+                ],
+                cwd=member.root,
                 env=env,
                 stdout=output,
                 stderr=output,

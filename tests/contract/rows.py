@@ -182,6 +182,7 @@ class Records:
 def lead(*, heartbeat_age: timedelta = timedelta(0)) -> LeaderTerm:
     """An open term whose last heartbeat was so long ago."""
     heartbeat = datetime.now(UTC) - heartbeat_age
+    LeaderTerm.objects.filter(ended_at=None).update(ended_at=heartbeat, end_reason="superseded")
     term: LeaderTerm = LeaderTerm.objects.create(
         term_id=uuid4(),
         replica="r1",
