@@ -144,18 +144,20 @@ class Model:
         waiting.sort(key=lambda run: (run.rank, -run.priority, run.id))
         leased = [run for run in self.runs.values() if run.state == "leased"]
         of_job, of_tenant = Counter(run.job_id for run in leased), Counter(run.tenant_id for run in leased)
-        capped = Counter[int]()
+        ahead = Counter[
+            int
+        ]()  # of a job, those with a cap: who is held back keeps its place before those behind it
         taken: list[Run] = []
         for run in waiting:
             if len(taken) == limit:
                 break
-            within_job = run.max_concurrency is None or of_job[run.job_id] + capped[run.job_id] < (
-                run.max_concurrency
-            )
+            within_job = True
+            if run.max_concurrency is not None:
+                ahead[run.job_id] += 1
+                within_job = of_job[run.job_id] + ahead[run.job_id] <= run.max_concurrency
             if within_job and (self.cap == 0 or of_tenant[run.tenant_id] < self.cap):
                 taken.append(run)
                 of_tenant[run.tenant_id] += 1
-                capped[run.job_id] += run.max_concurrency is not None
         return taken
 
     def lease(self, run: Run, claimed: Claimed, worker: str) -> None:

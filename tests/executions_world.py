@@ -167,7 +167,8 @@ def pages_show(world: World, model: Model) -> None:
     """What pages show is the same."""
     for run in model.ledger():
         log = ExecutionLog.objects.get(pk=run.id)
-        assert [(tried.attempt, tried.outcome) for tried in execution_attempts(execution=log)] == run.tries
+        shown = [(tried.attempt, tried.outcome) for tried in execution_attempts(execution=log)]
+        assert shown == run.tries
     for tenant in {job.tenant for job in world.jobs}:
         for status in Outcome.values:
             expected = [run for run in model.ledger() if (run.tenant_id, run.status) == (tenant.pk, status)]

@@ -90,10 +90,12 @@ class Executions(RuleBasedStateMachine):
 
     # -- into the queue -------------------------------------------------------------------------------------------
 
-    @initialize(may_be=st.booleans())
-    def cursors_may_be_set_back(self, may_be: bool) -> None:
-        """Where they are, totals of what was found tell less."""
-        self.may_be_set_back = may_be
+    @initialize(may_be_set_back=st.booleans(), limit=st.integers(0, 6))
+    def work_is_under_way(self, may_be_set_back: bool, limit: int) -> None:
+        """Where cursors are set back, totals of what was found tell less."""
+        self.may_be_set_back = may_be_set_back
+        self.time_comes(chosen=set(range(len(self.world.jobs))), times=2)
+        self._claim(WORKERS[0], limit)
 
     @rule(chosen=st.sets(numbers, min_size=1), times=st.integers(1, 3))
     def time_comes(self, chosen: set[int], times: int) -> None:
@@ -303,7 +305,10 @@ class Executions(RuleBasedStateMachine):
         said: dict[str, Counter[str]] = {"complete": Counter(), "retry": Counter()}
         for lease, name in answers:
             row, result = lease.claimed, RESULTS[name]
-            begun = {"started": row.leased_at, "finished": row.leased_at + 0.5}
+            begun = {
+                "started": row.leased_at,
+                "finished": row.leased_at,
+            }  # not later than now, as a worker's are
             delay = delay_before_retry(row, result, spread=1.0)
             again = name in ("failed", "timeout") and lease.run.failures + 1 < lease.run.max_attempts
             assert again == (delay is not None) or not lease.is_good
@@ -338,7 +343,7 @@ class Executions(RuleBasedStateMachine):
         batch: list[Released] = []
         for lease in leases:
             at = lease.claimed.leased_at
-            batch.append({**held(lease), "started": at, "finished": at + 1} if begun else held(lease))
+            batch.append({**held(lease), "started": at, "finished": at} if begun else held(lease))
         moved = [self.model.release(lease, begun=begun) for lease in leases]
         with self._cursor(leases) as cursor:
             assert queue.release(batch, worker=leases[0].worker).on(cursor) == (
@@ -513,4 +518,4 @@ def held(lease: Lease) -> Released:
 
 def test_executions_live_as_the_model_says(world: World) -> None:
     machine = type("Executions", (Executions,), {"world": world})
-    run_state_machine_as_test(machine, settings=looking(30, slow=True, stateful_step_count=40))
+    run_state_machine_as_test(machine, settings=looking(50, slow=True, stateful_step_count=40))
