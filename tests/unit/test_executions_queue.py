@@ -388,3 +388,26 @@ def test_leases_that_were_taken_back_are_told_from_those_that_a_person_ended(
         assert again.id == reaped.id
         assert queue.count_lost([reaped, cancelled, *ours, again]).on(cursor) == 1
         assert queue.count_lost([cancelled, *ours, again]).on(cursor) == 0
+
+
+@pytest.mark.parametrize("words", ["", "the lost one's words"])
+def test_lost_lease_says_nothing_beside_a_good_one_of_the_same_execution(
+    session: Session, everyone: None, acme: Any, words: str
+) -> None:
+    """A worker may lose an execution, claim it again, and finish both in one batch."""
+    with session.cursor() as cursor:
+        queue.enqueue(cursor, [execution(acme)])
+        (lost,) = queue.claim(worker="w", limit=1, lease_seconds=60).on(cursor)
+        cursor.execute("UPDATE executions_execution SET lease_expires_at = now() - interval '1 s'")
+        ledger.reap(limit=10).on(cursor)
+        (kept,) = queue.claim(worker="w", limit=1, lease_seconds=60).on(cursor)
+        ends = [
+            end_of(lost, "failed", error_text=words, result="", gone=True),
+            end_of(kept, "failed", error_text="the kept one's" if words else "", result=""),
+        ]
+        assert queue.complete(ends).on(cursor) == (1, 1, 0)
+    with tenant_scope(acme):
+        outputs = list(ExecutionOutput.objects.values_list("error_text", flat=True))
+    assert outputs == (["the kept one's"] if words else [])
+    note = OutcomeNote.objects.get()
+    assert (note.failures, note.trailing_failures, note.gone_version) == (1, 1, None)
