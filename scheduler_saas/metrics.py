@@ -17,6 +17,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from apps.jobs.schedules import database_now
 from apps.leadership.models import LeaderTerm, RefusedWrite
 
+_REFUSALS = (
+    ("leader", "term_over"),
+    ("worker", "stale_lease"),
+    ("worker", "late_renewal"),
+    ("worker", "second_end"),
+)
+
 
 class Leadership:
     """Terms, and writes of those whose time was over."""
@@ -35,7 +42,9 @@ class Leadership:
             "scheduler_leader_heartbeat_age_seconds", "Since the leader's last sign of life.", value=silence
         )
         yield CounterMetricFamily(
-            "scheduler_terms", "Terms ever begun: the newest epoch.", value=newest.epoch if newest else 0
+            "scheduler_terms",
+            "The newest epoch: it grows with each term.",
+            value=newest.epoch if newest else 0,
         )
         refused = CounterMetricFamily(
             "scheduler_refused_writes",
@@ -44,7 +53,7 @@ class Leadership:
         )
         counted = RefusedWrite.objects.values_list("actor", "what").annotate(n=Sum("count"))
         found = {(actor, what): n for actor, what, n in counted}
-        for actor, what in (("leader", "term_over"), ("worker", "stale_lease"), ("worker", "second_end")):
+        for actor, what in _REFUSALS:
             refused.add_metric([actor, what], found.get((actor, what), 0))
         yield refused
 

@@ -9,11 +9,15 @@ from uuid import uuid4
 
 import pytest
 
-from apps.executions.models import Attempt, Delta, Execution, ExecutionLog, OutcomeNote, Skip
+from apps.executions import queue
+from apps.executions.counters import CounterFold
+from apps.executions.models import Attempt, Delta, Execution, ExecutionLog, OutcomeNote, Skip, TenantTotals
+from apps.executions.models import Counter as CounterCell
 from apps.jobs.dispatch import Dispatcher
 from apps.jobs.models import Cursor, Job
 from apps.jobs.overlaps import MAX_WAITING
 from apps.leadership.session import LeaderSession
+from apps.operations.statements import read_totals
 from apps.tenants import machine
 from tests.dispatching import leading, settle, skips_of, stand, ticks_of
 
@@ -211,6 +215,29 @@ def test_what_was_tried_fails_in_the_ledger(acme: Any, leader: Leading, fields: 
     assert ticks_of(job) == [due]
     assert ExecutionLog.objects.get(pk=tried.pk).status == "failed"
     assert skips_of(job) == []
+
+
+def test_totals_and_counters_know_of_what_was_replaced(acme: Any, leader: Leading) -> None:
+    """One replaced as it waited, one as it ran: both were found, one is skipped, the other failed."""
+    due = leader.now - 2 * MINUTE
+    job = stand(acme, due, overlap="replace", interval_seconds=60, misfire_grace_seconds=3600)
+    dispatcher = Dispatcher()
+    for minutes in (0, 1, 2):
+        tick = due + minutes * MINUTE
+        Job.objects.filter(pk=job.pk).update(anchor_at=tick, interval_seconds=86_400)
+        Cursor.objects.filter(pk=job.pk).update(next_run_at=tick)
+        settle(dispatcher, leader.session)
+        if minutes == 1:
+            with machine.connect(application_name="worker") as worker, worker.cursor() as cursor:
+                assert len(queue.claim(worker="w", limit=1, lease_seconds=60).on(cursor)) == 1
+
+    CounterFold().run_once(leader.session)
+    totals, wanted = read_totals(acme.pk)
+    assert totals == wanted
+    assert totals == {"tasks_found": 3, "tasks_executed": 0, "tasks_failed": 1, "tasks_skipped": 1}
+    figures = TenantTotals.objects.get(tenant=acme)
+    assert (figures.term_found, figures.term_skipped, figures.term_failed) == (3, 1, 1)
+    assert [(cell.n, cell.fired) for cell in CounterCell.objects.all()] == [(1, 1)]
 
 
 @pytest.mark.parametrize("kind", ["manual", "retry", "backfill"])

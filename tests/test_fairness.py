@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from apps.executions import queue
+from apps.executions import queue, services
 from apps.executions.models import Execution, ExecutionLog
 from apps.executions.queue import NewExecution, Taken
+from apps.jobs.models import Job
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Plan
 from apps.vault.services import content_put
+from tests.dispatching import stand
 from tests.replicas import wait_for
 from tests.workers import Session, execution
 
@@ -66,6 +69,26 @@ def test_tenants_take_turns(session: Session, acme: Any, bravo: Any) -> None:
     # The later comer is a step behind the one whose turn it was, and from there on they alternate.
     assert turns[:1] == [acme.pk]
     assert [set(turns[n : n + 2]) for n in range(1, 11, 2)] == [{acme.pk, bravo.pk}] * 5
+
+
+def test_what_somebody_asks_for_takes_its_turn_too(session: Session, acme: Any, bravo: Any) -> None:
+    """In a tenant's scope nobody else's rows are seen; a backfill stands behind the queue's clock all the same."""
+    add(session, *many(acme, 50))
+    finished = claim(session, 40)
+    start = Execution.objects.filter(state="pending").order_by("rank").values_list("rank", flat=True)[0]
+    job = Job.objects.get(pk=finished[0].job_id)
+    with tenant_scope(bravo):
+        theirs = stand(bravo, datetime.now(UTC))
+        services.execution_trigger(job=theirs)
+        times = [datetime.now(UTC) - timedelta(days=1, seconds=n) for n in range(20)]
+        services.executions_backfill(job=theirs, times=times, start=times[0], pace=timedelta(0))
+    assert start == 41
+    ranks = Execution.objects.filter(tenant=bravo).order_by("rank").values_list("rank", flat=True)
+    assert list(ranks) == list(range(start, start + 21))
+    with tenant_scope(acme):
+        services.execution_trigger(job=job)
+    turns = [row.tenant_id for row in claim(session, 12)]
+    assert Counter(turns[:10]) == {acme.pk: 5, bravo.pk: 5}
 
 
 def test_priority_orders_a_tenants_own_and_nobody_elses(session: Session, acme: Any, bravo: Any) -> None:

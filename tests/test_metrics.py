@@ -6,25 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
-from prometheus_client.parser import text_string_to_metric_families
 
 from apps.leadership.models import LeaderTerm, RefusedWrite
 from tests.contract.rows import lead
+from tests.metrics import scraped
 
 pytestmark = pytest.mark.django_db
-
-
-def scraped(host: str = "localhost") -> dict[tuple[str, ...], float]:
-    """By name and the values of labels."""
-    answer = Client().get("/metrics", headers={"host": host})
-    assert answer.status_code == 200
-    assert answer["Content-Type"].startswith("text/plain")
-    return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(answer.content.decode())
-        for sample in family.samples
-    }
 
 
 def test_who_leads_and_for_how_long_nobody_has_heard_of_them() -> None:

@@ -26,7 +26,7 @@ from apps.executions.models import (
     Usage,
 )
 from apps.executions.retention import Retention
-from apps.leadership.models import LeaderTerm, SchedulerEvent
+from apps.leadership.models import LeaderTerm, RefusedWrite, SchedulerEvent
 from apps.leadership.session import LeaderSession
 from apps.operations.statements import TOTALS, add_drift, read_totals
 from apps.tenants.context import all_tenants_scope, tenant_scope
@@ -310,6 +310,8 @@ def test_what_grows_elsewhere_has_a_bound(
         LeaderTerm.objects.create(
             term_id=uuid4(), replica="r", host="h", process_id=1, backend_pid=1, ended_at=old
         )
+        for then in (ancient, old):
+            RefusedWrite.objects.create(at=then, actor="worker", name="w", what="stale_lease", count=1)
     retain(leader)
     with all_tenants_scope():
         assert SchedulerEvent.objects.filter(event_date__lt=now - timedelta(days=1)).count() == 0
@@ -318,6 +320,7 @@ def test_what_grows_elsewhere_has_a_bound(
         kept = set(Usage.objects.values_list("period", "begins"))
         assert kept == {("minute", now), ("day", old)}
         assert [each.digest for each in ImportRun.objects.all()] == ["a"]
+        assert [refused.at for refused in RefusedWrite.objects.all()] == [old]
         assert LeaderTerm.objects.filter(ended_at=old).exists()
         assert not LeaderTerm.objects.filter(ended_at=ancient).exists()
         assert LeaderTerm.objects.filter(epoch=leader.epoch, ended_at=None).exists()

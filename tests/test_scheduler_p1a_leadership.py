@@ -19,18 +19,23 @@ from uuid import uuid4
 import psycopg
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
 from apps.leadership import statements
+from apps.leadership.election import Candidate
 from apps.leadership.fitness import UnfitServer
 from apps.leadership.journal import event_insert
 from apps.leadership.locks import CLASS, Lock
 from apps.leadership.loop import Replica, check_once
-from apps.leadership.models import LeaderTerm
+from apps.leadership.models import LeaderTerm, RefusedWrite
 from apps.leadership.selectors import current_term, leadership_status
 from apps.leadership.session import LeaderElsewhere, LeaderSession, TermLost, connect
 from apps.leadership.steps import StepResult
 from apps.leadership.timings import Timings
+from apps.leadership.wakeup import Wakeup
 from apps.tenants import machine
+from tests.admin_rows import page
+from tests.metrics import scraped
 from tests.replicas import ReplicaProcess, replicas, running_command, wait_for
 
 Start = Callable[..., ReplicaProcess]
@@ -65,6 +70,11 @@ class Observer:
 
     def holders(self) -> list[int]:
         return [pid for (pid,) in self.rows(_HOLDERS, [CLASS, int(Lock.LEADER)])]
+
+    def waiting_for(self, session: psycopg.Connection[Any]) -> list[int]:
+        """Who waits for a lock of that session's."""
+        sql = "SELECT pid FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+        return [pid for (pid,) in self.rows(sql, [session.info.backend_pid])]
 
     def ticks(self, epoch: int) -> int:
         sql = (
@@ -182,7 +192,7 @@ def assert_resumed_leader_stands_by(
 
 @pytest.mark.parametrize("where", ["between cycles", "stop-in-transaction"])
 def test_the_database_ends_the_session_of_a_stopped_leader(
-    start: Start, observer: Observer, where: str
+    start: Start, observer: Observer, live_browser: Client, where: str
 ) -> None:
     behaviour = "" if where == "between cycles" else where
     leader = start("a", behaviour=behaviour)
@@ -201,6 +211,12 @@ def test_the_database_ends_the_session_of_a_stopped_leader(
         assert observer.rows("SELECT actor, name, what, count, epoch FROM leadership_refusedwrite") == [
             ("leader", "a", "term_over", 1, epoch)
         ]
+        assert scraped()["scheduler_refused_writes_total", "leader", "term_over"] == 1
+        (listed,) = live_browser.get(page(RefusedWrite)).context["cl"].result_list
+        assert (listed.name, listed.epoch) == ("a", epoch)
+        terms = live_browser.get(page(LeaderTerm)).context["cl"].result_list
+        assert [term.refused for term in terms if term.epoch == epoch] == [1]
+        assert {term.refused for term in terms if term.epoch != epoch} == {None}
 
 
 @pytest.mark.parametrize("behaviour", ["stop-while-reading", "stop-in-pipeline"])
@@ -383,30 +399,67 @@ def test_a_heartbeat_that_was_rolled_back_stays_due(live_db: str) -> None:
     session.close(reason="the test is over")
 
 
-def test_only_one_term_is_open_though_a_session_lost_its_lock_as_it_opened_one(live_db: str) -> None:
+def test_only_one_term_is_open_though_a_session_lost_its_lock_as_it_opened_one(
+    live_db: str, observer: Observer, caplog: Any
+) -> None:
     """As the model found (docs/model): neither of two sessions sees the other's term, and both had the lock."""
-    first, second = (connect(replica=name, timings=Timings()) for name in ("first", "second"))
-    with first, second, ThreadPoolExecutor(1) as thread, first.cursor() as cursor:
-        assert statements.try_lock(cursor)
-        with first.transaction():
+    candidate = Candidate(replica="second", timings=Timings(), stopping=Wakeup())
+    with connect(replica="first", timings=Timings()) as first, ThreadPoolExecutor(2) as thread:
+        with first.transaction(), first.cursor() as cursor:
+            assert statements.try_lock(cursor)
             assert statements.supersede_terms(cursor) == []
-            epoch, _ = statements.open_term(cursor, term_id=uuid4(), replica="first", host="h", process_id=1)
+            term_id = uuid4()
+            epoch, _ = statements.open_term(cursor, term_id=term_id, replica="first", host="h", process_id=1)
             statements.unlock(cursor)
-            taking = thread.submit(LeaderSession.try_acquire, second, replica="second", timings=Timings())
-            with machine.connect(application_name="tests") as observer:
-                wait_for(lambda: waits_for_another(observer, second), "the second waits for the first's term")
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            taking.result(10)
-        assert second.closed, "a lock without a term must not live on"
-    assert [term.epoch for term in LeaderTerm.objects.filter(ended_at=None)] == [epoch]
-    third = LeaderSession.acquire(replica="third")
-    assert [term.epoch for term in LeaderTerm.objects.filter(ended_at=None)] == [third.epoch]
-    third.close(reason="test over")
+            taking = thread.submit(candidate.try_once)
+            wait_for(lambda: observer.waiting_for(first), "the second waits for the first's term")
+        assert taking.result(10) is None, "it stays a standby"
+        wait_for(lambda: observer.holders() == [], "a lock without a term must not live on")
+        assert [open_epoch for open_epoch, _, _ in observer.open_terms()] == [epoch]
+        assert "had the lock, but somebody who had it before opened a term meanwhile" in caplog.text
+        session = wait_for(candidate.try_once, "it leads after all")
+        assert [open_epoch for open_epoch, _, _ in observer.open_terms()] == [session.epoch]
+        assert session.epoch > epoch
+        with first.cursor() as cursor:
+            assert statements.fence(cursor, epoch=epoch, term_id=term_id) is None
+    session.close(reason="the test is over")
+    observer.assert_terms_in_order()
 
 
-def waits_for_another(observer: psycopg.Connection[Any], session: psycopg.Connection[Any]) -> bool:
-    row = observer.execute("SELECT pg_blocking_pids(%s) <> '{}'", [session.info.backend_pid]).fetchone()
-    return row is not None and bool(row[0])
+def test_a_write_that_came_after_its_term_is_on_record_of_one_check_too(
+    live_db: str, observer: Observer
+) -> None:
+    class Evicted(Counting):
+        def run_once(self, session: LeaderSession) -> StepResult:
+            observer.rows("UPDATE leadership_leaderterm SET ended_at = clock_timestamp() RETURNING epoch")
+            return super().run_once(session)
+
+    step = Evicted()
+    with pytest.raises(TermLost):
+        Replica([step], name="cron", timings=Timings()).check_once()
+    assert step.runs == []
+    assert observer.rows("SELECT actor, name, what, count FROM leadership_refusedwrite") == [
+        ("leader", "cron", "term_over", 1)
+    ]
+
+
+def test_a_statement_that_fails_in_its_term_is_no_refused_write(live_db: str, observer: Observer) -> None:
+    class Blocked(Counting):
+        def run_once(self, session: LeaderSession) -> StepResult:
+            with session.transaction() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '10ms'")
+                self.runs.append(time.monotonic())
+                cursor.execute("LOCK TABLE jobs_job IN EXCLUSIVE MODE")
+            return StepResult()
+
+    step = Blocked()
+    with observer.connection.transaction():
+        observer.connection.execute("LOCK TABLE jobs_job IN EXCLUSIVE MODE")
+        running = Running(Replica([step], name="test", timings=Timings()))
+        wait_for(lambda: len(step.runs) > 1, "it failed, and is tried again")
+    running.stop()
+    assert [term.end_reason for term in LeaderTerm.objects.all()] == ["stopped"]
+    assert observer.rows("SELECT * FROM leadership_refusedwrite") == []
 
 
 def test_the_lock_is_held_once(lead: LeaderSession) -> None:

@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 from django.db.models import Sum
+from django.test import Client
 
 from apps.executions import queue, selectors
 from apps.executions.counters import CounterFold
@@ -41,7 +42,9 @@ from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.identity import UserForms
 from apps.vault.services import endpoint_put
+from tests.admin_rows import page
 from tests.leaders import UNHURRIED
+from tests.metrics import scraped
 from tests.replicas import wait_for
 from tests.workers import Session, WorkerProcess, end_of, execution, put, workers
 
@@ -353,7 +356,7 @@ def test_sigkilled_worker_is_reaped_and_its_work_redelivered_under_the_same_id(
 
 
 def test_stopped_worker_comes_back_too_late_and_changes_nothing(
-    session: Session, everyone: None, acme: Any, leader: LeaderSession, start: Any
+    session: Session, everyone: None, acme: Any, leader: LeaderSession, start: Any, live_browser: Client
 ) -> None:
     (execution_id,) = put(session, acme, execution(acme, "tests.wait"), params={"seconds": 1})
     sleeper = start("sleeper", LEASE_SECONDS="1", LEASE_HEARTBEAT="60")
@@ -379,6 +382,53 @@ def test_stopped_worker_comes_back_too_late_and_changes_nothing(
         "stale_lease",
         1,
     )
+    assert scraped()["scheduler_refused_writes_total", "worker", "stale_lease"] == 1
+    assert list(live_browser.get(page(RefusedWrite)).context["cl"].result_list) == [refused]
+
+
+def test_stopped_worker_that_renews_too_late_is_on_record(
+    session: Session, everyone: None, acme: Any, leader: LeaderSession, start: Any, live_browser: Client
+) -> None:
+    """It never gets as far as a completion: its heartbeat finds the lease gone and stops the run."""
+    put(session, acme, execution(acme, "tests.wait"), params={"seconds": 600})
+    sleeper = start("sleeper", LEASE_SECONDS="1", LEASE_HEARTBEAT="0.3")
+    wait_for(lambda: Execution.objects.filter(state="leased").exists(), "the sleeper's lease")
+    sleeper.process.send_signal(signal.SIGSTOP)
+    reaper = Reaper()
+    wait_for(lambda: reaper.run_once(leader).counts["reaped"] == 1, "the reaper's catch")
+    sleeper.process.send_signal(signal.SIGCONT)
+    refused = wait_for(RefusedWrite.objects.first, "the refusal on record")
+    assert (refused.actor, refused.name, refused.what, refused.count) == (
+        "worker",
+        "sleeper",
+        "late_renewal",
+        1,
+    )
+    wait_for(
+        lambda: "1 executions were stopped: their leases are no longer ours" in sleeper.said(), "so said"
+    )
+    assert not ExecutionLog.objects.exists()
+    assert scraped()["scheduler_refused_writes_total", "worker", "late_renewal"] == 1
+    assert list(live_browser.get(page(RefusedWrite)).context["cl"].result_list) == [refused]
+
+
+def test_a_record_of_refused_writes_does_not_hold_up_the_ends_behind_it(
+    session: Session, everyone: None, acme: Any, leader: LeaderSession, caplog: Any
+) -> None:
+    (execution_id,) = put(session, acme, execution(acme, "tests.wait"), params={"seconds": 0.5})
+
+    def script(worker: Worker) -> None:
+        wait_for(lambda: is_leased(execution_id), "the lease")
+        session.execute("UPDATE executions_execution SET lease_expires_at = now() - interval '1 second'")
+        assert Reaper().run_once(leader).counts["reaped"] == 1
+        with session.transaction():
+            session.execute("LOCK TABLE leadership_refusedwrite IN ACCESS EXCLUSIVE MODE")
+            ended(execution_id)  # by the second attempt, written after the first one's that is stale
+
+    worker = run(script, limits=replace(LIMITS, heartbeat=60.0, lease=60.0))
+    assert (worker.counts["stale"], worker.counts["completed"]) == (1, 1)
+    assert "refused writes of worker here are not on record" in caplog.text
+    assert not RefusedWrite.objects.exists()
 
 
 def test_execution_that_loses_three_workers_is_failed_and_handed_out_no_more(

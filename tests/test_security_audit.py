@@ -28,6 +28,7 @@ from apps.jobs.models import Cursor, Job
 from apps.jobs.platforms import services as platforms
 from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
+from apps.leadership.services import step_down_request
 from apps.operations.event_logs import event_logs_cleanup
 from apps.operations.services import reconcile
 from apps.operations.user_ids.backfill import user_ids_backfill
@@ -37,6 +38,7 @@ from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import AuditEntry, Plan, UserIdentity
 from apps.vault import rotation
 from apps.vault import services as vault
+from tests.contract.rows import lead
 from tests.factories import MembershipFactory, make_job
 
 ACTOR = "mallory (for the test)"
@@ -232,6 +234,11 @@ def new_key(tenant: Any, texts: list[str], **_: Any) -> None:
     texts.append(people.api_key_create(membership=member, name="k", actor=ACTOR)[1])
 
 
+def step_down(tenant: Any, **_: Any) -> None:
+    lead()
+    step_down_request(reason="a new kernel", actor=ACTOR)
+
+
 JOB, PEOPLE = "apps.jobs.services.", "apps.tenants.services."
 PLATFORMS = "apps.jobs.platforms.services."
 CALENDARS = "apps.jobs.calendars.services."
@@ -264,6 +271,7 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.operations.event_logs.event_logs_cleanup": clean_up,
     "apps.operations.user_ids.backfill.user_ids_backfill": fill_user_ids,
     "apps.operations.services.reconcile": repair,
+    "apps.leadership.services.step_down_request": step_down,
     "apps.tenants.oncall.tenant_suspend": of_the_tenant(oncall.tenant_suspend, reason="unpaid"),
     "apps.tenants.oncall.tenant_resume": of_the_tenant(oncall.tenant_resume, reason="paid"),
     "apps.tenants.oncall.tenant_update": of_the_tenant(oncall.tenant_update, changes={"name": "Acme & Sons"}),

@@ -154,8 +154,7 @@ class Flusher:
             return
         self._count(stale=stale, duplicates=duplicates)
         logger.warning("%d leases were no longer ours, %d ticks had ended before", stale, duplicates)
-        with suppress(psycopg.Error):  # a session that is gone says so with the next flush
-            await record_late_worker(session, worker=self._worker, stale=stale, duplicates=duplicates)
+        await record_late_worker(session, worker=self._worker, stale=stale, duplicates=duplicates)
 
     def _forget(self, tokens: Iterable[str]) -> None:
         for token in tokens:

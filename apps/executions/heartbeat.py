@@ -10,6 +10,7 @@ import psycopg
 
 from apps.executions import queue
 from apps.executions.leases import Lease, Leases, overdue
+from apps.leadership.refusals import record_late_renewals
 from apps.tenants import machine
 
 logger = logging.getLogger(__name__)
@@ -28,14 +29,14 @@ class Heartbeat(threading.Thread):
         self,
         leases: Leases,
         *,
-        application_name: str,
+        worker: str,
         lease_seconds: float,
         every: float,
         on_lost: Callable[[list[Lease]], None],
     ) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self._leases = leases
-        self._application_name = application_name
+        self._worker = worker
         self._lease_seconds, self._every = lease_seconds, every
         self._on_lost = on_lost
         self._stopping, self._wake = threading.Event(), threading.Event()
@@ -66,12 +67,14 @@ class Heartbeat(threading.Thread):
                 wait = min(RETRY_SECONDS, self._every)
             if lost:
                 self._on_lost(lost)
+                self._record(lost)
         self._disconnect()
 
     def _renew(self, leases: list[Lease]) -> list[Lease]:
         if self._connection is None or self._connection.closed:
             self._connection = machine.connect(
-                application_name=self._application_name, session_settings=queue.PINNED_PLANS
+                application_name=f"scheduler worker {self._worker} renews"[:63],
+                session_settings=queue.PINNED_PLANS,
             )
         if not leases:
             return []
@@ -83,6 +86,24 @@ class Heartbeat(threading.Thread):
             if lease.execution.token in renewed:
                 lease.deadline = deadline
         return [lease for lease in leases if lease.execution.token not in renewed]
+
+    def _record(self, lost: list[Lease]) -> None:
+        """Put on record, once a lease, that one which had been taken back was to be renewed."""
+        if self._connection is None:  # nobody refused them: they ran out while there was no server
+            return
+        news = [lease for lease in lost if not lease.refused]
+        if not news:
+            return
+        for lease in news:
+            lease.refused = True
+        try:
+            with self._connection.cursor() as cursor:
+                renewals = queue.count_lost([lease.execution for lease in news]).on(cursor)
+        except psycopg.Error as error:
+            logger.warning("whether leases were taken back is not known: %s", error)
+            return
+        if renewals:
+            record_late_renewals(self._connection, worker=self._worker, renewals=renewals)
 
     def _disconnect(self) -> None:
         if self._connection is not None:

@@ -12,7 +12,7 @@ from apps.executions.queue import Claimed, Held
 @dataclass(slots=True, eq=False)
 class Lease:
     """`deadline` (monotonic) is when the lease is over if nobody renews it, by a clock that is early, never late.
-    `called` (monotonic) is when its target was, None until then.
+    `called` (monotonic) is when its target was, None until then. `refused`: the heartbeat was told that it has gone.
     """
 
     execution: Claimed
@@ -20,6 +20,7 @@ class Lease:
     task: asyncio.Task[None] | None = None
     lost: bool = False
     called: float | None = None
+    refused: bool = False
 
     def mark_called(self) -> None:
         self.called = monotonic()

@@ -223,6 +223,14 @@ def renew(leases: Sequence[Held], *, lease_seconds: float) -> Call[set[str]]:
     return Call("renew", params, lambda rows: {token for (token,) in rows})
 
 
+def count_lost(rows: Sequence[Claimed]) -> Call[int]:
+    """How many of these leases were taken back by the reaper; the others that have gone were ended by somebody."""
+    leases = [
+        {"id": row.id, "token": row.token, "scheduled_for": row.scheduled_for.isoformat()} for row in rows
+    ]
+    return Call("count_lost", {"batch": json.dumps(leases)}, lambda rows: int(rows[0][0]))
+
+
 def complete(batch: Sequence[Finished]) -> Call[Completed]:
     """Move executions to the ledger, with everything that follows from it, in one transaction."""
     ordered = sorted(batch, key=lambda end: end.id)  # as `_batch`

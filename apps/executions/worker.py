@@ -69,7 +69,7 @@ class Worker:
         self._until_empty = until_empty
         self._heartbeat = Heartbeat(
             self._leases,
-            application_name=f"scheduler worker {self.name} renews"[:63],
+            worker=self.name,
             lease_seconds=self.limits.lease,
             every=self.limits.heartbeat,
             on_lost=lambda leases: _in_loop(self._loop, self._lost, leases),

@@ -9,6 +9,13 @@ from django.http import HttpRequest
 from apps.leadership.models import LeaderTerm, RefusedWrite, SchedulerEvent
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
 
+_REFUSED = {
+    "term_over": "danger",
+    "stale_lease": "warning",
+    "late_renewal": "warning",
+    "second_end": "danger",
+}
+
 
 @admin.register(LeaderTerm)
 class LeaderTermAdmin(ReadOnlyAdmin):
@@ -54,7 +61,7 @@ class RefusedWriteAdmin(ReadOnlyAdmin):
     search_numbers = ("epoch",)
     search_texts = ("name",)
 
-    @column("what", label={"term_over": "danger", "stale_lease": "warning", "second_end": "danger"})
+    @column("what", label=_REFUSED)
     def kind(self, refused: RefusedWrite) -> tuple[str, str]:
         return refused.what, refused.get_what_display()
 

@@ -68,7 +68,7 @@ class Candidate:
         return None
 
     def try_once(self) -> LeaderSession | None:
-        """One attempt at the lock. Raises what `session.connect` raises, and psycopg.Error when the session is gone."""
+        """One attempt at leading. Raises what `session.connect` raises, and psycopg.Error when the session is gone."""
         if self._connection is None:
             self._connection = connect(replica=self._replica, timings=self._timings)
             if self._retrying:
@@ -77,6 +77,8 @@ class Candidate:
         session = LeaderSession.try_acquire(self._connection, replica=self._replica, timings=self._timings)
         if session is not None:
             self._connection = None  # it is the session's now
+        elif self._connection.closed:  # another opened a term meanwhile
+            self._connection = None
         elif time.monotonic() - self._watched_at > self._timings.heartbeat:
             self._watch(self._connection)
             self._watched_at = time.monotonic()

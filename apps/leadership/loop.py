@@ -93,9 +93,7 @@ class Replica:
             )
         finally:
             self._epoch = None
-            session.close(reason=reason)
-            if session.refused:
-                record_late_leader(replica=self.name, epoch=session.epoch, term_id=session.term_id)
+            self._end(session, reason)
         return reason == "stopped"
 
     def _check(self, session: LeaderSession) -> dict[str, int]:
@@ -110,8 +108,13 @@ class Replica:
             term.finish()
             reason = "one check"
         finally:
-            session.close(reason=reason)
+            self._end(session, reason)
         return dict(counts)
+
+    def _end(self, session: LeaderSession, reason: str) -> None:
+        session.close(reason=reason)
+        if session.refused:
+            record_late_leader(replica=self.name, epoch=session.epoch, term_id=session.term_id)
 
 
 def check_once(steps: Sequence[Step], *, name: str | None = None) -> dict[str, int] | None:

@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+ONE_OPEN = "term_one_open"
+
 
 class LeaderTerm(models.Model):
     """One replica's time as leader. Carries no row security: standbys read it before anything else.
@@ -37,7 +39,7 @@ class LeaderTerm(models.Model):
                 fields=["ended_at"],
                 condition=models.Q(ended_at=None),
                 nulls_distinct=False,
-                name="term_one_open",
+                name=ONE_OPEN,
             ),
         ]
 
@@ -58,6 +60,7 @@ class RefusedWrite(models.Model):
     class What(models.TextChoices):
         TERM_OVER = "term_over", "a leader's transaction after its term"
         STALE_LEASE = "stale_lease", "the end of a run whose lease had gone"
+        LATE_RENEWAL = "late_renewal", "the renewal of a lease that had been taken back"
         SECOND_END = "second_end", "the end of a tick that had ended before"
 
     at = models.DateTimeField(db_default=Now())

@@ -50,7 +50,13 @@ def step_down_request(*, reason: str, actor: str, wait: float = 5.0) -> LeaderTe
             object_type="term",
             object_id=term.epoch,
             reason=reason,
-            data={"replica": term.replica, "host": term.host, "term_id": str(term.term_id)},
+            data={
+                "before": {"step_down_reason": term.step_down_reason},
+                "after": {"step_down_reason": reason},
+                "replica": term.replica,
+                "host": term.host,
+                "term_id": str(term.term_id),
+            },
         )
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, '')", [STEP_DOWN_CHANNEL])

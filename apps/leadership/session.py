@@ -22,7 +22,7 @@ import psycopg
 from apps.leadership import statements
 from apps.leadership.fitness import Connection, refuse_read_only, refuse_shared_backend
 from apps.leadership.journal import event_insert
-from apps.leadership.models import SchedulerEvent
+from apps.leadership.models import ONE_OPEN, SchedulerEvent
 from apps.leadership.timings import Timings
 from apps.tenants import machine
 
@@ -78,15 +78,15 @@ class LeaderSession:
         self.term_id = term_id
         self.replica = replica
         self.timings = timings
-        self.refused = False  # whether it wanted to write and could not
+        self.refused = False  # whether it wanted to write and could not, its term or its session being over
         self.step_down_reason = ""  # why it is to end its term, once an operator has asked for that
         self._beaten_at = time.monotonic()
 
     @classmethod
     def try_acquire(cls, connection: Connection, *, replica: str, timings: Timings) -> LeaderSession | None:
-        """Take the lock if it is free, and open a term. None when another session holds it.
+        """Take the lock if it is free, and open a term. None when another session holds it, or opened a term meanwhile.
 
-        Closes the connection on any error after the lock was taken: a lock without a term must not live on.
+        Whatever goes wrong after the lock was taken, the connection is closed: a lock without a term must not live on.
         """
         with connection.cursor() as cursor:
             if not statements.try_lock(cursor):
@@ -103,6 +103,16 @@ class LeaderSession:
                         host=socket.gethostname()[:255],
                         process_id=os.getpid(),
                     )
+            except psycopg.errors.UniqueViolation as error:
+                connection.close()
+                if error.diag.constraint_name != ONE_OPEN:
+                    raise
+                logger.warning(
+                    "replica %s: had the lock, but somebody who had it before opened a term meanwhile; "
+                    "giving up the lock and trying again",
+                    replica,
+                )
+                return None
             except BaseException:
                 connection.close()
                 raise
@@ -140,8 +150,8 @@ class LeaderSession:
                     raise TermLost(f"the term of epoch {self.epoch} is over")
                 self.step_down_reason = asked
                 yield cursor
-        except (TermLost, psycopg.OperationalError):
-            self.refused = True
+        except (TermLost, psycopg.Error) as error:
+            self._note_refusal(error)
             raise
         if check is statements.beat:  # a heartbeat that was rolled back has not been
             self._beaten_at = started
@@ -164,8 +174,8 @@ class LeaderSession:
                 asked = statements.beat(cursor, epoch=self.epoch, term_id=self.term_id)
             if asked is None:
                 raise TermLost(f"the term of epoch {self.epoch} is over, or its lock is gone")
-        except (TermLost, psycopg.OperationalError):
-            self.refused = True
+        except (TermLost, psycopg.Error) as error:
+            self._note_refusal(error)
             raise
         self.step_down_reason = asked
         self._beaten_at = time.monotonic()
@@ -189,6 +199,11 @@ class LeaderSession:
             )
         finally:
             self.connection.close()
+
+    def _note_refusal(self, error: TermLost | psycopg.Error) -> None:
+        """A statement may fail (a lock timeout, a mistake) in a term that goes on: that is no refusal."""
+        ended = isinstance(error, TermLost) or error.diag.severity_nonlocalized == "FATAL"
+        self.refused = self.refused or ended or self.connection.closed
 
     def _refuse_closed(self) -> None:
         if self.connection.closed:

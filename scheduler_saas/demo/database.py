@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import sql
 
+from apps.leadership.locks import SCRATCH_CLASS
 from apps.tenants.machine import connection_kwargs, database_url
 
-_LOCK_CLASS = 0x5C4E
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -47,7 +47,7 @@ class ScratchDatabase:
     def make(self) -> None:
         """Empty and migrated; this process's default connection moves to it. Raises CommandError if it is in use."""
         row = self.held.execute(
-            "SELECT pg_try_advisory_lock(%s, hashtext(%s))", [_LOCK_CLASS, f"demo {self.name}"]
+            "SELECT pg_try_advisory_lock(%s, hashtext(%s))", [SCRATCH_CLASS, f"demo {self.name}"]
         ).fetchone()
         if row is None or not row[0]:
             raise CommandError(f"Another {self._whose} is running in the database {self.name!r}.")

@@ -25,6 +25,15 @@ def browser(olga: User) -> Client:
 
 
 @pytest.fixture
+def live_browser(live_db: str) -> Client:
+    """As `browser`, in a test that commits."""
+    client = Client(headers={"Host": "localhost"})
+    olga = User.objects.create_superuser("olga", password="correct horse battery")
+    client.force_login(olga, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
 def rows(acme: Any, bravo: Any) -> dict[str, dict[Any, Any]]:
     from tests.admin_rows import rows_of
 

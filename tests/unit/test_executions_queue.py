@@ -14,7 +14,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from apps.executions import queue
+from apps.executions import ledger, queue
+from apps.executions.cancellation import cancel
 from apps.executions.exclusive import numbered
 from apps.executions.models import Attempt, Delta, Execution, ExecutionLog, ExecutionOutput, OutcomeNote
 from apps.executions.queue import PINNED_PLANS, Claimed, Finished, Released
@@ -372,3 +373,41 @@ def test_owner_finds_its_rows_by_primary_key(session: Session, misled: str, name
     plan = plan_of(session, name, {**ends.params, "batch": batch, "worker": "w", "lease_seconds": 30.0})
     assert on_queue(plan) == [("Index Scan", "executions_execution_pkey")]
     assert kinds(plan).isdisjoint({"Nested Loop", "Seq Scan", "Merge Join"})
+
+
+def test_leases_that_were_taken_back_are_told_from_those_that_a_person_ended(
+    session: Session, everyone: None, acme: Any
+) -> None:
+    with session.cursor() as cursor:
+        queue.enqueue(cursor, [execution(acme) for _ in range(4)])
+        reaped, cancelled, *ours = claim(session, lease_seconds=0.0)
+        assert queue.renew([{"id": row.id, "token": row.token} for row in ours], lease_seconds=60).on(cursor)
+        cancel(cursor, tenant_id=acme.pk, execution_id=cancelled.id, sentence="not now", words=None)
+        assert ledger.reap(limit=10).on(cursor).again == 1
+        (again,) = claim(session)
+        assert again.id == reaped.id
+        assert queue.count_lost([reaped, cancelled, *ours, again]).on(cursor) == 1
+        assert queue.count_lost([cancelled, *ours, again]).on(cursor) == 0
+
+
+@pytest.mark.parametrize("words", ["", "the lost one's words"])
+def test_lost_lease_says_nothing_beside_a_good_one_of_the_same_execution(
+    session: Session, everyone: None, acme: Any, words: str
+) -> None:
+    """A worker may lose an execution, claim it again, and finish both in one batch."""
+    with session.cursor() as cursor:
+        queue.enqueue(cursor, [execution(acme)])
+        (lost,) = queue.claim(worker="w", limit=1, lease_seconds=60).on(cursor)
+        cursor.execute("UPDATE executions_execution SET lease_expires_at = now() - interval '1 s'")
+        ledger.reap(limit=10).on(cursor)
+        (kept,) = queue.claim(worker="w", limit=1, lease_seconds=60).on(cursor)
+        ends = [
+            end_of(lost, "failed", error_text=words, result="", gone=True),
+            end_of(kept, "failed", error_text="the kept one's" if words else "", result=""),
+        ]
+        assert queue.complete(ends).on(cursor) == (1, 1, 0)
+    with tenant_scope(acme):
+        outputs = list(ExecutionOutput.objects.values_list("error_text", flat=True))
+    assert outputs == (["the kept one's"] if words else [])
+    note = OutcomeNote.objects.get()
+    assert (note.failures, note.trailing_failures, note.gone_version) == (1, 1, None)

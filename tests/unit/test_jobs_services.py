@@ -15,6 +15,7 @@ from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import AuditEntry, Plan, UserIdentity
 from apps.vault.models import JobContent
 from apps.vault.services import content_get
+from tests.legacy import ledger_row
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -346,6 +347,22 @@ def test_a_deleted_job_leaves_nothing_unaccounted(acme: Any) -> None:
     assert entry.reason == "done with it"
     assert entry.data["cancelled"] == sorted([waiting.pk, retrying.pk, by_hand.pk])
     assert SchedulerEvent.objects.filter(job_id=job.id, event_type="job_cancelled").count() == 1
+
+
+def test_a_tick_that_has_ended_and_waits_again_keeps_no_job_from_being_deleted(acme: Any) -> None:
+    """Somebody set its cursor back, and the second run has been tried once."""
+    job = make(acme)
+    tick = whole_minute(5)
+    again = live(job, scheduled_for=tick, attempt=1)
+    ended = ledger_row(acme, "bob", None, job_id=job.id, kind="scheduled", scheduled_for=tick)
+    ended.save(force_insert=True)
+
+    services.job_delete(tenant=acme, job_id=job.id, actor="alice")
+
+    assert not Execution.objects.filter(pk=again.pk).exists()
+    (log,) = ExecutionLog.objects.filter(job_id=job.id)
+    assert (log.pk, log.status) == (ended.pk, "success")
+    assert not Delta.objects.filter(status="failed").exists()
 
 
 def test_a_deleted_job_is_gone_for_every_service(acme: Any) -> None:

@@ -19,6 +19,7 @@ WITH gone AS (
         target, epoch, 'failed', %(sentence)s, attempt, clock_timestamp(), created_at
     FROM gone
     WHERE kind <> 'scheduled' OR attempt > 0
+    ON CONFLICT DO NOTHING  -- a tick that had ended before
     RETURNING tenant_id, coalesce(user_id, legacy_user_id::text, '') AS user_key, task_type, scheduled_for, kind, epoch
 ), counted AS (
     INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n, fired)

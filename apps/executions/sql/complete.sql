@@ -1,5 +1,6 @@
 -- Finish executions: out of the queue, into the ledger, with output, counters' deltas and notes to the jobs. The ledger's
--- row is the record of the last attempt. Rows whose token is no longer theirs are left alone (stale); a tick that the
+-- row is the record of the last attempt. Rows whose token is no longer theirs are left alone (stale), and what is said of them
+-- is not heard: the batch may have a good token of the same row, whose worker lost it and claimed it again. A tick that the
 -- ledger has already is not written again, only that it was attempted.
 -- A backfill leaves no note: how old times ended says nothing of how the job is doing.
 WITH given AS MATERIALIZED (
@@ -12,7 +13,8 @@ WITH given AS MATERIALIZED (
     DELETE FROM executions_execution AS e
     USING given AS g
     WHERE e.id = ANY (ARRAY(SELECT id FROM given)) AND e.id = g.id AND e.state <> 'pending' AND e.lease_token = g.token
-    RETURNING e.*, g.outcome, g.started, g.finished, g.error_message
+    RETURNING
+        e.*, g.outcome, g.started, g.finished, g.error_message, g.result, g.error_text, g.endpoint_gone
 ), logged AS MATERIALIZED (
     INSERT INTO executions_executionlog (
         id, tenant_id, job_id, job_name, user_id, legacy_user_id, kind, retry_of, scheduled_for, run_at, task_type,
@@ -43,9 +45,9 @@ WITH given AS MATERIALIZED (
     WHERE logged.id IS NULL
 ), stored AS (
     INSERT INTO executions_executionoutput (execution_id, scheduled_for, tenant_id, result, error_text)
-    SELECT given.id, scheduled_for, tenant_id, nullif(result, '')::jsonb, nullif(error_text, '')
-    FROM given
-    JOIN logged ON logged.id = given.id
+    SELECT gone.id, gone.scheduled_for, gone.tenant_id, nullif(result, '')::jsonb, nullif(error_text, '')
+    FROM gone
+    JOIN logged ON logged.id = gone.id
     WHERE result <> '' OR error_text <> ''
 ), counted AS (
     INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n, fired)
@@ -83,7 +85,6 @@ WITH given AS MATERIALIZED (
         FROM logged
         JOIN ended USING (job_id)
         JOIN gone ON gone.id = logged.id
-        JOIN given ON given.id = logged.id
         WHERE logged.kind <> 'backfill' AND logged.status = 'failed'
           AND (ended.succeeded_at IS NULL OR logged.finished_at > ended.succeeded_at)
         GROUP BY 1

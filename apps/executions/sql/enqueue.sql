@@ -1,7 +1,7 @@
 -- Make executions, and wake the workers when that commits. A tick that is live already is left as it is; the ids returned
 -- are those of the rows made.
 -- What may run now gets its rank: the place after its tenant's last one of the same or a higher priority, but no earlier
--- than the queue's clock, which is the first rank that waits. So a tenant's burst delays nobody else's first row.
+-- than the queue's clock, which is the first rank that waits, of all tenants. So a tenant's burst delays nobody else's first row.
 WITH given AS MATERIALIZED (
     SELECT *, run_at <= clock_timestamp() AS ready
     FROM unnest(
@@ -20,11 +20,7 @@ WITH given AS MATERIALIZED (
     SELECT
         lane.tenant_id, lane.priority,
         greatest(
-            (
-                SELECT rank - 1 FROM executions_execution
-                WHERE state = 'pending' AND rank IS NOT NULL
-                ORDER BY rank LIMIT 1
-            ),
+            (SELECT executions_queue_clock()),  -- whoever asks sees no other tenant's rows
             (
                 SELECT waiting.rank FROM executions_execution AS waiting
                 WHERE waiting.state = 'pending'  -- no more: see the index execution_of_tenant

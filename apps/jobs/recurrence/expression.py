@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -21,6 +22,8 @@ MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+# A range of one value, whatever its step, is that value. The library takes it for "from there on, by steps".
+_ONE_VALUE = re.compile(r"(?<![^ ,])(\w+)-\1/0*[1-9]\d*(?![^ ,])")
 _ANY_WALL = datetime(2000, 1, 1)  # noqa: DTZ001 - a wall clock reading has no zone
 # cronsim's name of a field → ours, and what may stand in it.
 _FIELDS = {
@@ -74,7 +77,7 @@ class Calendar:
             raise CronSimError("Wrong number of fields")
         # A naive start makes the library do calendar arithmetic only; clock changes are ours, in `times`,
         # because its own handling depends on where the search starts (and may answer with a past instant).
-        self._start = CronSim(expression, _ANY_WALL)
+        self._start = CronSim(_ONE_VALUE.sub(r"\1", expression), _ANY_WALL)
         minute, hour = expression.split()[:2]
         self.follows_clock = minute.startswith("*") or hour.startswith("*")
 

@@ -32,6 +32,23 @@ WITH given AS MATERIALIZED (
     FROM gone
     WHERE attempt = 0
     ON CONFLICT (job_id, first) DO NOTHING
+    RETURNING tenant_id
+), totalled AS (
+    -- As in dispatch, which counts what it skips itself. That they were found has been counted.
+    INSERT INTO executions_tenanttotals AS totals (tenant_id, tasks_skipped, term_epoch, term_skipped, updated_at)
+    SELECT tenant_id, count(*), %(epoch)s, count(*), clock_timestamp()
+    FROM skipped
+    GROUP BY tenant_id
+    ON CONFLICT (tenant_id) DO UPDATE SET
+        tasks_skipped = totals.tasks_skipped + excluded.tasks_skipped,
+        term_checks = CASE WHEN totals.term_epoch = excluded.term_epoch THEN totals.term_checks ELSE 0 END,
+        term_found = CASE WHEN totals.term_epoch = excluded.term_epoch THEN totals.term_found ELSE 0 END,
+        term_skipped = excluded.term_skipped
+            + CASE WHEN totals.term_epoch = excluded.term_epoch THEN totals.term_skipped ELSE 0 END,
+        term_executed = CASE WHEN totals.term_epoch = excluded.term_epoch THEN totals.term_executed ELSE 0 END,
+        term_failed = CASE WHEN totals.term_epoch = excluded.term_epoch THEN totals.term_failed ELSE 0 END,
+        term_epoch = excluded.term_epoch,
+        updated_at = excluded.updated_at
 ), tried AS (
     INSERT INTO executions_attempt (
         execution_id, scheduled_for, tenant_id, attempt, worker, lease_token, started_at, finished_at, outcome,
@@ -54,10 +71,10 @@ WITH given AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING
         id, tenant_id, job_id, error_message, finished_at, coalesce(user_id, legacy_user_id::text, '') AS user_key,
-        task_type, date_trunc('hour', scheduled_for, 'UTC') AS hour
+        task_type, date_trunc('hour', scheduled_for, 'UTC') AS hour, epoch
 ), counted AS (
-    INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n)
-    SELECT tenant_id, user_key, task_type, 'failed', hour, count(*)
+    INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n, fired)
+    SELECT tenant_id, user_key, task_type, 'failed', hour, count(*), count(*) FILTER (WHERE epoch IS NOT NULL)
     FROM logged
     GROUP BY tenant_id, user_key, task_type, hour
 ), noted AS (
