@@ -86,6 +86,14 @@ class Observer:
         sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
         return [pid for (pid,) in self.rows(sql, [f"scheduler leader {replica}"])]
 
+    def polls(self, replica: str) -> bool:
+        """Whether it has come as far as asking for the lock: its session has all its settings then."""
+        sql = (
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+            " AND query LIKE %s"
+        )
+        return bool(self.rows(sql, [f"scheduler leader {replica}", "%pg_try_advisory_lock%"]))
+
     def end_reason(self, epoch: int) -> str | None:
         sql = "SELECT end_reason FROM leadership_leaderterm WHERE epoch = %s AND ended_at IS NOT NULL"
         rows = self.rows(sql, [epoch])
@@ -130,7 +138,7 @@ def two_replicas(
     leader = start("a", **options)
     epoch, _, _ = wait_for(observer.leader, "a leads")
     standby = start("b", **{**options, "behaviour": ""})
-    wait_for(lambda: observer.sessions_of("b"), "b stands by")
+    wait_for(lambda: observer.polls("b"), "b stands by")
     return leader, standby, epoch
 
 
