@@ -72,7 +72,7 @@ def once(history: History) -> list[str]:
 
 
 def every_tick(history: History) -> list[str]:
-    """Each tick up to the cursor has one outcome and nothing else has any; the cursor came to the end."""
+    """Each tick from the job's beginning up to the cursor has one outcome and nothing else has any; the cursor came to the end."""
     wrong = []
     outcomes: dict[int, Counter[datetime]] = defaultdict(Counter)
     for row in history.ledger:
@@ -247,4 +247,5 @@ JUDGES = (
 def _ticks(job: Job, until: datetime) -> list[datetime]:
     step = timedelta(seconds=job.seconds)
     count = -((job.anchor - until) // step)  # rounded up: `until` itself is still to come
-    return [job.anchor + n * step for n in range(max(count, 0))]
+    ticks = (job.anchor + n * step for n in range(count))
+    return [at for at in ticks if at >= job.since]

@@ -34,12 +34,15 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An interval job: due at `anchor` and every `seconds` after; `next_run_at` is where its cursor stands."""
+    """An interval job: due at `anchor` and every `seconds` after, but not before it was made, at `since`; `next_run_at`
+    is where its cursor stands.
+    """
 
     id: int
     anchor: datetime
     seconds: int
     next_run_at: datetime | None
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def read(session: Session, *, commits: list[Commit], runs: Path, stopped_at: dat
         jobs=[
             Job(*row)
             for row in rows(
-                "SELECT j.id, j.anchor_at, j.interval_seconds, c.next_run_at"
+                "SELECT j.id, j.anchor_at, j.interval_seconds, c.next_run_at, j.schedule_since"
                 " FROM jobs_job j JOIN jobs_cursor c ON c.job_id = j.id ORDER BY j.id"
             )
         ],

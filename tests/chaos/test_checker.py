@@ -39,7 +39,7 @@ def sound() -> History:
             Commit("ended", 2),
         ],
         terms=[Term(1, "one", at(-1), at(2)), Term(2, "two", at(2), at(5))],
-        jobs=[Job(1, at(0), 1, at(5))],
+        jobs=[Job(1, at(0), 1, at(5), at(-1))],
         ledger=[
             Logged(10, 1, at(0), "success", 1, "acme"),
             Logged(11, 1, at(1), "success", 2, "acme"),
