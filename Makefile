@@ -11,6 +11,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 ROUNDS ?= 3
 SECONDS_OF_CHAOS := $(or $(SECONDS),60)
+OLD ?= $(shell git describe --tags --abbrev=0 2>/dev/null)
 VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := requirements/base.txt requirements/prod.txt requirements/bench.txt requirements/dev.txt
@@ -59,7 +60,7 @@ verify: lint types imports test ## All of the above
 bench: $(STAMP) ## Every figure beside its peer or limit, into docs/benchmarks.md; ONLY="dispatch noop" ROUNDS=3
 	@$(BIN)/python -m tests.benchmarks $(ONLY) --rounds $(ROUNDS) $(ARGS)
 
-chaos: $(STAMP) ## Random faults, a cut network, a failover, an upgrade; SECONDS=60 SEED=1 OLD=v0.1.0
+chaos: $(STAMP) ## Random faults, a cut network, a failover, an upgrade; SECONDS=60 SEED=1 OLD=v0.1.0 (default: the newest tag)
 	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) OLD=$(OLD) $(BIN)/python -m pytest -rs -p no:cacheprovider --timeout 0 tests/chaos $(ARGS)
 
 model: ## The protocol as a model, checked by spin; ARGS=NO_FENCE for one broken variant, step by step

@@ -1,6 +1,6 @@
 """An older release at work, this one migrates under it, both run side by side, the older one is stopped.
 
-`make chaos OLD=<commit or tag>`. What is between the two is what is tried, no more.
+`make chaos OLD=<commit or tag>`; the newest tag if none is named. What is between the two is what is tried, no more.
 """
 
 from __future__ import annotations
