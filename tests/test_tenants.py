@@ -10,6 +10,7 @@ from apps.tenants import keys, provisioning, selectors, services
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.crypto import CannotOpen, open_sealed, seal
 from apps.tenants.models import ApiKey, AuditEntry, Membership, Tenant, User, UserIdentity
+from apps.tenants.schema_scripts import Script
 from apps.vault import services as vault
 from apps.vault.models import Endpoint, JobContent
 from tests.factories import TenantFactory, key_of
@@ -73,7 +74,9 @@ def test_a_replayed_schema_is_what_migrations_would_have_made(live_db):
         migrated = Tenant.objects.create(schema_name="migrated", name="x", plan=replayed.plan)
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA migrated")
-    call_command("migrate_schemas", schema_name="migrated", verbosity=0, interactive=False)
+    call_command(
+        "migrate_schemas", schema_name="migrated", executor="standard", verbosity=0, interactive=False
+    )
     described = []
     for schema in (replayed.schema_name, migrated.schema_name):
         with connection.cursor() as cursor:
@@ -95,7 +98,7 @@ def test_a_replayed_schema_is_what_migrations_would_have_made(live_db):
 
 
 def test_a_schema_that_fails_leaves_no_tenant(live_db, monkeypatch):
-    broken = (("CREATE TABLE fine (id int)", "CREATE NONSENSE"), ())
+    broken = Script(("CREATE TABLE fine (id int);", "CREATE NONSENSE"), ())
     monkeypatch.setattr(provisioning, "_script", lambda: broken)
     with pytest.raises(Exception, match="syntax error"):
         TenantFactory(schema_name="halfway")

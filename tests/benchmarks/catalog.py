@@ -19,6 +19,7 @@ BENCHMARKS = {
     "fairness": "another tenant's ten jobs beside 100,000 of one",
     "memory": "resident memory of a worker and of a scheduler",
     "ledger_reads": "pages of the ledger at any size",
+    "migrating": "a thousand tenants brought up to a release",
     "web": "requests a second and latency through gunicorn",
 }
 

@@ -72,7 +72,7 @@ def once(history: History) -> list[str]:
 
 
 def every_tick(history: History) -> list[str]:
-    """Each tick from the job's beginning up to the cursor has one outcome and nothing else has any; the cursor came to the end."""
+    """Each tick from the job's beginning to its cursor has one outcome, nothing else any; the cursor is at the end."""
     wrong = []
     outcomes: dict[int, Counter[datetime]] = defaultdict(Counter)
     for row in history.ledger:
