@@ -213,6 +213,30 @@ def test_drain_empties_the_queue_and_ends(session: Session, everyone: None, acme
     assert "1 retried" in worker.said()
 
 
+def test_what_is_put_back_while_a_worker_looks_ahead_is_not_overlooked(
+    session: Session, everyone: None, acme: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is of a moment before, and says that nothing will be due for an hour."""
+    (execution_id,) = put(session, acme, execution(acme, run_at=datetime.now(UTC) + timedelta(hours=1)))
+    worker = Worker(limits=LIMITS, name="here", until_empty=True)
+    look_ahead = queue.look_ahead
+
+    def overtaken() -> Any:
+        monkeypatch.setattr(queue, "look_ahead", look_ahead)
+        call = look_ahead()
+
+        def read(rows: Any) -> Any:
+            session.execute("UPDATE executions_execution SET run_at = clock_timestamp()")
+            worker._claimer.due_in(0)
+            return call.read(rows)
+
+        return replace(call, read=read)
+
+    monkeypatch.setattr(queue, "look_ahead", overtaken)
+    asyncio.run(worker.run())
+    assert ended(execution_id)
+
+
 # -- retries ----------------------------------------------------------------------------------------------------------
 
 

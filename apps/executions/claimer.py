@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from time import monotonic
 
 import psycopg
@@ -138,16 +139,18 @@ class Claimer:
 
     async def _look_ahead(self, session: Session) -> None:
         """Give what has come due its place, and see when there will be more."""
+        self._next_due = (
+            None  # what is put back from here on may be missing in the answer, and is kept beside it
+        )
         ranked = await queue.rank_due(limit=MAX_RANKED).on_async(session)
         before = monotonic()
         now, next_due = await queue.look_ahead().on_async(session)
         self._asked = monotonic()
         self._clock.sample(now, before, self._asked)
-        self._next_due = None
         if next_due is not None:
             # One that is due and was not ranked is being ranked elsewhere, unless there are too many for one go.
             wait = max(next_due - now, 0.0 if ranked == MAX_RANKED else TAKEN_ELSEWHERE_SECONDS)
-            self._next_due = self._asked + wait
+            self._next_due = min(self._asked + wait, self._next_due or inf)
 
     def _pause(self) -> float:
         """Seconds until the next look ahead."""
