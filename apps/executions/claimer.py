@@ -57,7 +57,7 @@ class Claimer:
         self._search = Search(thorough=until_empty)
         self._backlog = False
         self._gathering: asyncio.TimerHandle | None = None
-        self._next_due: float | None = None  # monotonic
+        self._next_due = inf  # monotonic; inf: nothing is known to come due
         self._asked = float("-inf")
 
     async def run(self) -> None:
@@ -85,7 +85,7 @@ class Claimer:
     def due_in(self, seconds: float) -> None:
         """Something will come due that this worker put back itself."""
         moment = monotonic() + seconds
-        if self._next_due is None or moment < self._next_due:
+        if moment < self._next_due:
             self._next_due = moment
             self._wake.set()
 
@@ -140,7 +140,7 @@ class Claimer:
     async def _look_ahead(self, session: Session) -> None:
         """Give what has come due its place, and see when there will be more."""
         self._next_due = (
-            None  # what is put back from here on may be missing in the answer, and is kept beside it
+            inf  # what is put back from here on may be missing in the answer: it is kept beside it
         )
         ranked = await queue.rank_due(limit=MAX_RANKED).on_async(session)
         before = monotonic()
@@ -150,14 +150,11 @@ class Claimer:
         if next_due is not None:
             # One that is due and was not ranked is being ranked elsewhere, unless there are too many for one go.
             wait = max(next_due - now, 0.0 if ranked == MAX_RANKED else TAKEN_ELSEWHERE_SECONDS)
-            self._next_due = min(self._asked + wait, self._next_due or inf)
+            self._next_due = min(self._next_due, self._asked + wait)
 
     def _pause(self) -> float:
         """Seconds until the next look ahead."""
-        now = monotonic()
-        until_asking = self._asked + self._poll - now
-        until_due = self._poll if self._next_due is None else self._next_due - now
-        return min(until_asking, until_due)
+        return min(self._asked + self._poll, self._next_due) - monotonic()
 
     def _idle(self) -> float:
         """Seconds until the next claim, if nothing wakes it. A cap may be met, and left, by another worker's doing."""
