@@ -138,10 +138,11 @@ class Claimer:
         return self._backlog and (len(taken) < limit or self._free() >= self._enough)
 
     async def _look_ahead(self, session: Session) -> None:
-        """Give what has come due its place, and see when there will be more."""
-        self._next_due = (
-            inf  # what is put back from here on may be missing in the answer: it is kept beside it
-        )
+        """Give what has come due its place, and see when there will be more.
+
+        What is put back meanwhile (`due_in`) may be missing in the answer, and is kept beside it.
+        """
+        self._next_due = inf
         ranked = await queue.rank_due(limit=MAX_RANKED).on_async(session)
         before = monotonic()
         now, next_due = await queue.look_ahead().on_async(session)
