@@ -236,9 +236,16 @@ WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)  # for plain functions
 WORKER_POLL = env.float("WORKER_POLL", default=1.0)
 WORKER_DRAIN = env.float("WORKER_DRAIN", default=20.0)
 PLATFORM_RECONCILE_INTERVAL = env.float("PLATFORM_RECONCILE_INTERVAL", default=300.0)  # 0: not by workers
+ALERTS_INTERVAL = env.float("ALERTS_INTERVAL", default=15.0)  # 0: not by workers
 TASK_MODULES = env.list(
     "TASK_MODULES", cast=str.strip, default=[]
 )  # modules that register tasks, beside the apps' own
+
+# Mail to on-call when an alert begins and when it ends. Nobody: none is sent.
+ONCALL_EMAIL = env.list("ONCALL_EMAIL", cast=str.strip, default=[])
+vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="scheduler@localhost")
+EMAIL_TIMEOUT = 10  # seconds
 
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOGGING = {

@@ -51,8 +51,8 @@ class Command(BaseCommand):
         from scheduler_saas.chores import Chores
 
         worker = Worker(limits=limits, name=options["name"], until_empty=options["drain"])
-        # A drain is over in a moment; who runs workers by cron runs `reconcile` by cron.
-        chores = Chores(interval=0.0 if options["drain"] else None)
+        # A drain is over in a moment; who runs workers by cron runs `reconcile` and `alerts --evaluate` by cron.
+        chores = Chores([] if options["drain"] else None)
 
         def stop() -> None:
             worker.stop()
