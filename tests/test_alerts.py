@@ -79,8 +79,11 @@ class TestEvaluation:
         assert state().firing_since == after(3630)
 
     def test_an_alert_that_is_no_more_leaves_no_state(self) -> None:
-        AlertState.objects.create(name="SchedulerOfOld", firing_since=START)
-        evaluate(LED, now=START)
+        AlertState.objects.create(name="SchedulerOfOld", firing_since=START, evaluated_at=START)
+        evaluate(LED, now=after(60))
+        assert AlertState.objects.filter(name="SchedulerOfOld").exists(), "another release may know of it"
+        assert "SchedulerOfOld" not in {each.alert.name for each in alert_states()}
+        evaluate(LED, now=after(90_000))
         assert set(AlertState.objects.values_list("name", flat=True)) == {alert.name for alert in SEEN_HERE}
 
     def test_the_log_tells_when_one_begins_and_ends(self, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""One list of alerts: what is made of it is up to date, Prometheus takes it, and both say the same of the same figures."""
+"""One list of alerts: what is made of it is up to date, and Prometheus and workers say the same of the same figures."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +20,7 @@ from apps.operations.gauges import read_gauges
 from apps.operations.models import AlertState
 
 logger = logging.getLogger(__name__)
-_STALE = timedelta(seconds=STALE_SECONDS)
+_STALE, _GONE = timedelta(seconds=STALE_SECONDS), timedelta(days=1)
 _COLUMNS = ["pending_since", "firing_since", "value", "evaluated_at"]
 
 
@@ -41,17 +42,20 @@ def evaluate_alone(*, unless_within: float = 0.0) -> Changes | None:
         return changes
 
 
-def evaluate(figures: Figures, *, now: datetime | None = None) -> Changes:
+def evaluate(
+    figures: Figures, *, now: datetime | None = None, alerts: Sequence[Alert] = SEEN_HERE
+) -> Changes:
     """Move the states by `figures` as of `now`, the database's clock. Rows are held: no alert begins with two."""
+    names = [alert.name for alert in alerts]
     with transaction.atomic():
-        AlertState.objects.bulk_create(
-            [AlertState(name=alert.name) for alert in SEEN_HERE], ignore_conflicts=True
-        )
-        AlertState.objects.exclude(name__in=[alert.name for alert in SEEN_HERE]).delete()
-        states = {state.name: state for state in AlertState.objects.order_by("name").select_for_update()}
+        AlertState.objects.bulk_create([AlertState(name=name) for name in names], ignore_conflicts=True)
+        rows = AlertState.objects.filter(name__in=names).order_by("name").select_for_update()
+        states = {state.name: state for state in rows}
         at = now or database_now()
+        # Not at once: workers of the next release may know of more.
+        AlertState.objects.exclude(name__in=names).filter(evaluated_at__lt=at - _GONE).delete()
         were = {name for name, state in states.items() if state.firing_since}
-        for alert in SEEN_HERE:
+        for alert in alerts:
             _move(states[alert.name], alert, alert.value(figures), at)
         AlertState.objects.bulk_update(states.values(), _COLUMNS)
         are = {name for name, state in states.items() if state.firing_since}

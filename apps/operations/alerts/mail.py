@@ -22,7 +22,8 @@ def mail_changes() -> int:
     if not settings.ONCALL_EMAIL:
         return 0
     states = AlertState.objects.filter(
-        Q(mailed=False, firing_since__isnull=False) | Q(mailed=True, firing_since=None)
+        Q(mailed=False, firing_since__isnull=False) | Q(mailed=True, firing_since=None),
+        name__in=[alert.name for alert in SEEN_HERE],
     )
     sent = 0
     for state in states.order_by("name"):
