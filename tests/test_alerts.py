@@ -20,7 +20,8 @@ from apps.operations.alerts import evaluation
 from apps.operations.alerts.definitions import ALERTS, SEEN_HERE, Alert
 from apps.operations.alerts.evaluation import Changes, evaluate, evaluate_alone
 from apps.operations.alerts.mail import mail_changes
-from apps.operations.alerts.selectors import Standing, StandingAlert, alert_states, evaluation_age
+from apps.operations.alerts.selectors import Standing, StandingAlert, alert_states
+from apps.operations.gauges import read_gauges
 from apps.operations.models import AlertState
 from scheduler_saas.chores import AlertChore, Chores
 from tests.promtool import figures
@@ -77,6 +78,12 @@ class TestEvaluation:
         assert evaluate(LOST, now=after(3630)).began == (NO_LEADER.name,)
         assert evaluate(LOST, now=after(9000)) == NOTHING, "what fired goes on, and is no news"
         assert state().firing_since == after(3630)
+
+    def test_a_figure_that_could_not_be_read_changes_nothing(self) -> None:
+        evaluate(LOST, now=START)
+        evaluate(LOST, now=after(30))
+        assert evaluate({"scheduler_gauge_errors": 1.0}, now=after(45)) == NOTHING
+        assert (state().firing_since, state().evaluated_at) == (after(30), after(30))
 
     def test_an_alert_that_is_no_more_leaves_no_state(self) -> None:
         AlertState.objects.create(name="SchedulerOfOld", firing_since=START, evaluated_at=START)
@@ -144,7 +151,7 @@ class TestHowTheyStand:
         stand = alert_states()
         assert [each.alert.name for each in stand if each.firing] == ["SchedulerAlertsStale"]
         assert {each.standing for each in stand if not each.alert.from_outside} == {Standing.UNKNOWN}
-        assert evaluation_age() == float("inf")
+        assert read_gauges()["scheduler_alerts_age_seconds"] == float("inf")
 
     def test_those_that_fire_come_first(self) -> None:
         evaluate({"scheduler_quarantined_jobs": 2.0, **LOST})
@@ -157,7 +164,7 @@ class TestHowTheyStand:
         assert stand[0].value == 2
         assert stand[0].age_seconds is not None
         assert 0 <= stand[0].age_seconds < 60
-        assert evaluation_age() < 60
+        assert read_gauges()["scheduler_alerts_age_seconds"] < 60
         assert standing("SchedulerAlertsStale").standing is Standing.QUIET
 
     def test_an_old_evaluation_says_nothing_but_what_fired(self) -> None:

@@ -15,6 +15,7 @@ from apps.operations.alerts.definitions import ALERTS, SEEN_HERE, Alert, Severit
 from apps.operations.alerts.documents import DASHBOARD, DOCUMENTS, RULES, THRESHOLDS, outdated
 from apps.operations.alerts.measures import Absent, Largest, Share
 from apps.operations.alerts.thresholds import fires, with_table
+from apps.operations.gauges.families import READS
 from tests.promtool import figures, promtool, scenarios
 
 pytestmark = pytest.mark.same_on_every_postgres
@@ -105,6 +106,24 @@ class TestTheList:
         assert Share("zero", ("zero",)).value(told) is None
         assert Share("b", ("b", "gone")).value(told) is None
         assert (Absent("a").value(told), Absent("c").value(told)) == (0, 1)
+
+
+def named(expression: str) -> set[str]:
+    """The metrics of a PromQL expression."""
+    return set(re.findall(r"\bscheduler_\w+", expression))
+
+
+def test_every_metric_that_is_asked_for_is_told() -> None:
+    told = {family.name for families in READS.values() for family in families}
+    samples = {sample for families in READS.values() for family in families for sample in family.samples}
+    for alert in ALERTS:
+        assert named(alert.expression) <= told, alert.name
+        assert set(alert.measure.names) <= told | samples, alert.name
+    queries = dashboard_queries()
+    assert len(queries) > 20
+    for query in queries:
+        assert named(query) or "ALERTS{" in query
+        assert named(query) <= told, query
 
 
 def dashboard_queries() -> list[str]:

@@ -15,7 +15,7 @@ from apps.leadership.alone import alone
 from apps.leadership.locks import Lock
 from apps.operations.alerts.definitions import SEEN_HERE, STALE_SECONDS, Alert
 from apps.operations.alerts.mail import mail_changes
-from apps.operations.alerts.measures import Figures
+from apps.operations.alerts.measures import Figures, known
 from apps.operations.gauges import read_gauges
 from apps.operations.models import AlertState
 
@@ -56,7 +56,8 @@ def evaluate(
         AlertState.objects.exclude(name__in=names).filter(evaluated_at__lt=at - _GONE).delete()
         were = {name for name, state in states.items() if state.firing_since}
         for alert in alerts:
-            _move(states[alert.name], alert, alert.value(figures), at)
+            if known(alert.measure, figures):  # else it stands as before, and grows old
+                _move(states[alert.name], alert, alert.value(figures), at)
         AlertState.objects.bulk_update(states.values(), _COLUMNS)
         are = {name for name, state in states.items() if state.firing_since}
     changes = Changes(tuple(sorted(are - were)), tuple(sorted(were - are)))

@@ -23,6 +23,11 @@ class Measure(Protocol):
         """None: there is nothing to compare, and so no alert."""
 
 
+def known(measure: Measure, figures: Figures) -> bool:
+    """Whether all that it needs has been read."""
+    return all(family(figures, name) for name in measure.names)
+
+
 @dataclass(frozen=True, slots=True)
 class Largest:
     """A sample, or the largest one of a family."""

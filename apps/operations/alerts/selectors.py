@@ -12,7 +12,7 @@ from apps.operations.models import AlertState
 
 
 class Standing(StrEnum):
-    """`unknown`: nobody has evaluated it of late."""
+    """`unknown`: nobody has evaluated it of late, or its figure could not be read."""
 
     FIRING = "firing"
     PENDING = "pending"
@@ -50,25 +50,20 @@ def alert_states() -> list[StandingAlert]:
     stand = [
         _outside(alert, newest, age, stale=stale)
         if alert.from_outside
-        else _inside(alert, rows.get(alert.name), now, stale=stale)
+        else _inside(alert, rows.get(alert.name), now)
         for alert in ALERTS
     ]
     order = list(Standing)
     return sorted(stand, key=lambda each: (order.index(each.standing), each.alert.severity))
 
 
-def evaluation_age() -> float:
-    """Seconds since the alerts were evaluated; infinite when they never were."""
-    return next((s.age_seconds for s in alert_states() if s.age_seconds is not None), float("inf"))
-
-
-def _inside(alert: Alert, row: AlertState | None, now: datetime, *, stale: bool) -> StandingAlert:
+def _inside(alert: Alert, row: AlertState | None, now: datetime) -> StandingAlert:
     if row is None or row.evaluated_at is None:
         return StandingAlert(alert, Standing.UNKNOWN, None, None, None, None)
     age = (now - row.evaluated_at).total_seconds()
     if row.firing_since:
         standing = Standing.FIRING
-    elif stale:
+    elif age > STALE_SECONDS:
         standing = Standing.UNKNOWN
     else:
         standing = Standing.PENDING if row.pending_since else Standing.QUIET

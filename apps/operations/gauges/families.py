@@ -149,5 +149,10 @@ READS: dict[str, tuple[Family, ...]] = {
     "unplaced": (
         _family("scheduler_unplaced_rows", "Rows of the ledger that lie in its default partitions."),
     ),
+    "alerts": (
+        _family(
+            "scheduler_alerts_age_seconds", "Since workers have evaluated the alerts; +Inf: they never have."
+        ),
+    ),
     "tenants": (_family("scheduler_tenants", "Tenants.", status=Tenant.Status.values),),
 }
