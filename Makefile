@@ -13,7 +13,7 @@ ROUNDS ?= 3
 SECONDS_OF_CHAOS := $(or $(SECONDS),60)
 VENV := .venv
 BIN := $(VENV)/bin
-REQUIREMENTS := requirements/base.txt requirements/prod.txt requirements/bench.txt requirements/dev.txt
+REQUIREMENTS := requirements/base.txt requirements/otel.txt requirements/prod.txt requirements/bench.txt requirements/dev.txt
 # Content, not time: a fresh checkout or another branch with the same pins keeps its environment.
 STAMP := $(VENV)/installed-$(shell cat $(REQUIREMENTS) | cksum | tr ' ' '-')
 

@@ -57,7 +57,7 @@ class TestEvaluation:
         if alert.for_seconds:
             while seconds < 15 + alert.for_seconds:
                 assert evaluate(bad, now=after(seconds)) == NOTHING
-                seconds += 60 if alert.for_seconds % 60 == 0 else 15
+                seconds += 120 if alert.for_seconds % 120 == 0 else 15
             assert (state(alert).pending_since, state(alert).firing_since) == (after(15), None)
         fires_at = 15 + alert.for_seconds
         assert evaluate(bad, now=after(fires_at)) == Changes((alert.name,), ())

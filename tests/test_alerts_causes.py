@@ -39,7 +39,7 @@ from tests.replicas import wait_for
 from tests.test_platform_reconcile import connect, monitoring
 from tests.workers import Session, end_of, execution, put
 
-STEP = 60  # seconds between two looks; a longer break would begin the wait anew
+STEP = 120  # seconds between two looks; a longer break would begin the wait anew
 
 
 class Watch:

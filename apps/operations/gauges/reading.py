@@ -39,7 +39,7 @@ def read_gauges() -> dict[str, float]:
     - `scheduler_stat_drift_cycles` compares each tenant's totals with its tallies, two rows that the folds of
       completions, imports and retention write in one statement. So it sees totals that went astray on every read and
       for every tenant, and is never off for what is not folded yet. It does not count the ledger again, and has no
-      opinion of the ticks that were found and skipped: that is what `reconcile cumulative_stats` does, tenant by tenant.
+      opinion of the ticks that were found and skipped: `reconcile cumulative_stats` has, tenant by tenant.
     - `scheduler_platforms_without_job` has to look into each tenant's schema. A read looks into as many as a tenth of a
       second allows, first into those where something was missing the last time (`sweeps`).
     """
