@@ -20,7 +20,7 @@ SELECT
     'scheduler_reconcile_failures_last_hour',
     coalesce(sum(
         CASE action
-            WHEN 'reconcile.run' THEN (data ->> 'failed')::bigint
+            WHEN 'reconcile.run' THEN (data ->> 'failures')::bigint
             ELSE (SELECT count(*) FROM jsonb_object_keys(coalesce(data -> 'failures', '{}')))
         END
     ), 0)::float8
