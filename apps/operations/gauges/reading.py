@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 
 from apps.jobs.models import PLATFORM_CATEGORY
 from apps.jobs.platforms.services import Ensured
+from apps.operations.gauges.bounds import bounded
 from apps.operations.gauges.families import HOT_TABLES, READS
 from apps.operations.gauges.sweeps import platforms_without_job
 from apps.operations.selectors import LATE
@@ -21,7 +20,6 @@ from apps.tenants.context import all_tenants_scope
 
 logger = logging.getLogger(__name__)
 ERRORS = "scheduler_gauge_errors"
-STATEMENT_SECONDS = 2
 _SWEEPS: dict[str, Callable[[], float]] = {"platforms_without_job": platforms_without_job}
 _IN_ORDER = [Ensured.CREATED.value, Ensured.EXISTS.value]
 
@@ -69,20 +67,9 @@ def _read(name: str) -> dict[str, float]:
         "in_order": _IN_ORDER,
         "hot_tables": list(HOT_TABLES),
     }
-    with all_tenants_scope(), _bounded() as cursor:
+    with all_tenants_scope(), bounded() as cursor:
         cursor.execute(_statement(name), params)
         return {sample: float(value) for sample, value in cursor.fetchall()}
-
-
-@contextmanager
-def _bounded() -> Any:
-    """A cursor in a transaction, or a savepoint, in which no statement takes longer than STATEMENT_SECONDS."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
-        ((before,),) = cursor.fetchall()
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{STATEMENT_SECONDS}s"])
-        yield cursor
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
 
 
 @cache

@@ -6,16 +6,19 @@ each 15 s, all of them have been seen after a few minutes.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 
-from django.db import transaction
+from django.db import DatabaseError, connection
 
 from apps.jobs.platforms.selectors import unmonitored
+from apps.operations.gauges.bounds import bounded
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Tenant
 
+logger = logging.getLogger(__name__)
 BUDGET_SECONDS = 0.1
 
 
@@ -51,8 +54,14 @@ class Sweep:
         for tenant in tenants:
             if time.monotonic() > until:
                 return
-            with tenant_scope(tenant), transaction.atomic():
-                n = self._look(tenant)
+            try:
+                with tenant_scope(tenant), bounded():
+                    n = self._look(tenant)
+            except DatabaseError:
+                if connection.connection is None or connection.connection.closed:
+                    raise
+                logger.exception("tenant %s could not be looked into", tenant.pk)
+                n = self._found.get(tenant.pk, 0)
             self._found.pop(tenant.pk, None)  # to the end
             self._found[tenant.pk] = n
 
