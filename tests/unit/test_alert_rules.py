@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.executions.metrics import attempts, run_seconds, start_lag
+from apps.jobs.metrics import dispatch_lag
+from apps.leadership.metrics import step_seconds
 from apps.operations.alerts.definitions import ALERTS, SEEN_HERE, Alert, Severity
 from apps.operations.alerts.documents import DASHBOARD, DOCUMENTS, RULES, THRESHOLDS, outdated
 from apps.operations.alerts.measures import Absent, Largest, Share
@@ -121,6 +124,9 @@ def test_every_metric_that_is_asked_for_is_told() -> None:
         assert set(alert.measure.names) <= told | samples, alert.name
     queries = dashboard_queries()
     assert len(queries) > 20
+    histograms = (dispatch_lag, start_lag, run_seconds, step_seconds)
+    told |= {f"{family.name}_bucket" for each in histograms for family in each.collect()}
+    told |= {f"{family.name}_total" for family in attempts.collect()}
     for query in queries:
         assert named(query) or "ALERTS{" in query
         assert named(query) <= told, query

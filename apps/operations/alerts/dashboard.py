@@ -23,6 +23,11 @@ class Panel:
     alert: str = ""
 
 
+def _quantiles(histogram: str) -> dict[str, str]:
+    buckets = f"sum by (le) (rate({histogram}_bucket[5m]))"
+    return {f"p{percent}": f"histogram_quantile({percent / 100:g}, {buckets})" for percent in (50, 99)}
+
+
 SECTIONS: dict[str, list[Panel]] = {
     "Alerts and the leader": [
         Panel("Alerts that fire", {"{{alertname}}": 'ALERTS{alertname=~"Scheduler.*", alertstate="firing"}'}),
@@ -56,6 +61,30 @@ SECTIONS: dict[str, list[Panel]] = {
             "Executions a second",
             {"{{status}}": "max by (status) (rate(scheduler_executions_total[5m]))"},
             "ops",
+        ),
+    ],
+    "Of each process (METRICS_PORT)": [
+        Panel("From due to dispatched, p50 and p99", _quantiles("scheduler_dispatch_lag_seconds"), "s"),
+        Panel("From ready to started, p50 and p99", _quantiles("scheduler_start_lag_seconds"), "s"),
+        Panel(
+            "Attempts a second",
+            {"{{outcome}}": "sum by (outcome) (rate(scheduler_attempts_total[5m]))"},
+            "ops",
+        ),
+        Panel(
+            "Runs, p99 by kind of target",
+            {
+                "{{target}}": "histogram_quantile(0.99, "
+                "sum by (le, target) (rate(scheduler_run_seconds_bucket[5m])))"
+            },
+            "s",
+        ),
+        Panel(
+            "Steps of the leader, p99",
+            {
+                "{{step}}": "histogram_quantile(0.99, sum by (le, step) (rate(scheduler_step_seconds_bucket[5m])))"
+            },
+            "s",
         ),
     ],
     "Failures and drift": [
