@@ -2,7 +2,7 @@
 FROM python:3.13-slim AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
-COPY requirements/base.txt requirements/prod.txt /tmp/requirements/
+COPY requirements/base.txt requirements/otel.txt requirements/prod.txt /tmp/requirements/
 RUN /opt/venv/bin/pip install -r /tmp/requirements/prod.txt
 
 FROM python:3.13-slim

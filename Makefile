@@ -14,7 +14,7 @@ SECONDS_OF_CHAOS := $(or $(SECONDS),60)
 OLD ?= $(shell git describe --tags --abbrev=0 2>/dev/null)
 VENV := .venv
 BIN := $(VENV)/bin
-REQUIREMENTS := requirements/base.txt requirements/prod.txt requirements/bench.txt requirements/dev.txt
+REQUIREMENTS := requirements/base.txt requirements/otel.txt requirements/prod.txt requirements/bench.txt requirements/dev.txt
 # Content, not time: a fresh checkout or another branch with the same pins keeps its environment.
 STAMP := $(VENV)/installed-$(shell cat $(REQUIREMENTS) | cksum | tr ' ' '-')
 

@@ -19,5 +19,7 @@ limit_request_field_size = 8190
 # Heartbeat files on a disk can stall a worker that is fine.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 control_socket_disable = True  # signals do; the container's file system is read-only
-accesslog = "-"
+accesslog = (
+    None if os.environ.get("LOG_FORMAT") == "json" else "-"
+)  # else each request is a JSON line of ours
 access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(L)ss'

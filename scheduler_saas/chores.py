@@ -1,7 +1,8 @@
-"""What a worker does beside its executions, once in a while and in no hurry: give connected platforms their jobs.
+"""What a worker does beside its executions, once in a while and in no hurry: give connected platforms their jobs, and
+evaluate alerts.
 
-In a thread of its own with a connection of its own, so that nothing here holds up an execution; whatever goes wrong is
-logged and tried again the next time.
+Each in a thread of its own with a connection of its own, so that nothing here holds up an execution or another chore;
+whatever goes wrong is logged and tried again the next time.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from time import monotonic
+from typing import Protocol
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from apps.leadership.locks import CLASS, Lock
+from apps.leadership.alone import alone
+from apps.leadership.locks import Lock
+from apps.operations.alerts.evaluation import evaluate_alone
 from apps.operations.reconcilers.base import Result
 from apps.operations.reports import Item, ReconcileReport
 from apps.operations.services import reconcile
@@ -27,13 +31,25 @@ KIND = "platform_jobs"
 ACTOR = "worker"
 REASON = "On the worker's schedule."
 Drift = tuple[str, int]  # the problem, and the id of what has it
+_JUST_NOW = 0.7  # of an interval: then another worker's evaluation will do
 STOP_SECONDS = 2.0  # what a run may still take after SIGTERM before it is left to its rollback
+
+
+class Chore(Protocol):
+    name: str  # for the log
+    interval: float  # seconds; 0: never
+
+    def run_once(self) -> dict[str, int]:
+        """What was done, by name."""
 
 
 class PlatformChore:
     """Reconciles every active tenant's platforms, while no other process does."""
 
-    def __init__(self, stopping: threading.Event | None = None) -> None:
+    name = "platform jobs"
+
+    def __init__(self, stopping: threading.Event | None = None, interval: float | None = None) -> None:
+        self.interval = settings.PLATFORM_RECONCILE_INTERVAL if interval is None else interval
         self._stopping = stopping or threading.Event()
         self._hopeless: dict[int, set[Drift]] = {}  # by tenant: what could not be repaired the last time
 
@@ -43,8 +59,8 @@ class PlatformChore:
         A tenant whose run fails is counted under `failed_tenants` and does not keep the others from theirs.
         """
         counts: Counter[str] = Counter()
-        with _alone(Lock.PLATFORM_JOBS) as alone:
-            if not alone:
+        with alone(Lock.PLATFORM_JOBS) as held:
+            if not held:
                 return {"busy": 1}
             with all_tenants_scope():
                 tenants = list(Tenant.objects.filter(status=Tenant.Status.ACTIVE).order_by("pk"))
@@ -73,57 +89,58 @@ class PlatformChore:
         return reconcile(kinds=[KIND], tenant=tenant, dry_run=dry_run, reason=REASON, actor=ACTOR)
 
 
-class Chores:
-    """Runs the chore at the start and then every `interval` seconds, until `stop`. 0: never."""
+class AlertChore:
+    """Evaluates the alerts, once an interval however many workers there are."""
 
-    def __init__(self, interval: float | None = None, chore: PlatformChore | None = None) -> None:
-        self._interval = settings.PLATFORM_RECONCILE_INTERVAL if interval is None else interval
+    name = "alerts"
+
+    def __init__(self, interval: float | None = None) -> None:
+        self.interval = settings.ALERTS_INTERVAL if interval is None else interval
+
+    def run_once(self) -> dict[str, int]:
+        changes = evaluate_alone(unless_within=self.interval * _JUST_NOW)
+        return {"began": len(changes.began), "ended": len(changes.ended)} if changes else {}
+
+
+class Chores:
+    """Runs each chore at the start and then every `interval` seconds of its own, until `stop`."""
+
+    def __init__(self, chores: Sequence[Chore] | None = None) -> None:
         self._stopping = threading.Event()
-        self._chore = chore or PlatformChore(self._stopping)
-        # A daemon: a run that hangs in a statement must not keep the process from ending.
-        self._thread = threading.Thread(target=self._loop, name="chores", daemon=True)
+        chosen: Sequence[Chore] = [PlatformChore(self._stopping), AlertChore()] if chores is None else chores
+        # Daemons: a run that hangs in a statement must not keep the process from ending.
+        self._threads = [
+            threading.Thread(target=self._loop, args=(chore,), name=chore.name, daemon=True)
+            for chore in chosen
+            if chore.interval > 0
+        ]
 
     def __enter__(self) -> Chores:
-        if self._interval > 0:
-            self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-        if self._thread.ident is not None:
-            self._thread.join(STOP_SECONDS)
+        until = monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - monotonic()))
 
     def stop(self) -> None:
         """Begin nothing more. Fit for a signal handler of an event loop: it waits for nothing."""
         self._stopping.set()
 
-    def _loop(self) -> None:
+    def _loop(self, chore: Chore) -> None:
         while not self._stopping.is_set():
             try:
-                if did := {name: n for name, n in self._chore.run_once().items() if n}:
-                    logger.info("platform jobs: %s", ", ".join(f"{n} {name}" for name, n in did.items()))
+                if did := {name: n for name, n in chore.run_once().items() if n}:
+                    logger.info("%s: %s", chore.name, ", ".join(f"{n} {name}" for name, n in did.items()))
             except Exception:  # a chore's error is the chore's alone
-                logger.exception("platform jobs could not be reconciled; trying again later")
+                logger.exception("%s: this run failed; trying again later", chore.name)
             finally:
                 connection.close()
-            self._stopping.wait(self._interval)
+            self._stopping.wait(chore.interval)
 
 
 def _what(item: Item) -> Drift:
     return item.drift.problem, item.drift.object_id
-
-
-@contextmanager
-def _alone(lock: Lock) -> Iterator[bool]:
-    """Whether this session holds `lock`. Not the lock of a transaction: one that lasts over every tenant's repair would
-    keep vacuum waiting. If the session breaks, the lock goes to another process, and what both make is made once.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [CLASS, lock])
-        held: bool = cursor.fetchone()[0]
-    try:
-        yield held
-    finally:
-        if held and connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [CLASS, lock])

@@ -11,6 +11,7 @@ from django.http.request import split_domain_port
 
 from apps.tenants import context, selectors
 from apps.tenants.authentication import bearer_token
+from apps.tenants.log_context import log_about
 from scheduler_saas import probes
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class ProbeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        log_about()  # of nobody yet, and no longer of this thread's last request
         probe = probes.PROBES.get(request.path_info.rstrip("/"))
         if probe is None or request.method not in _SAFE:
             return self.get_response(request)
@@ -80,6 +82,7 @@ class TenantMiddleware:
         if tenant.status != tenant.Status.ACTIVE:
             return JsonResponse({"detail": "This tenant is suspended."}, status=403)
         request.tenant = tenant
+        log_about(tenant.pk)
         context.enter_tenant(tenant)
         return None
 

@@ -1,12 +1,15 @@
 """What an orchestrator asks a web process: are you alive, and can you serve?"""
 
 from collections.abc import Callable
+from typing import Any
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse, JsonResponse
 
 from apps.leadership.fitness import UnfitServer
+from apps.leadership.selectors import leader_silence
 from scheduler_saas.checks import isolation_holds
 from scheduler_saas.metrics import metrics
 
@@ -17,7 +20,12 @@ def healthz() -> JsonResponse:
 
 
 def readyz() -> JsonResponse:
-    """200 when the database answers, is migrated to this release, and keeps tenants apart; 503 says what is missing."""
+    """200 when the database answers, is migrated to this release, and keeps tenants apart; 503 says what is missing.
+
+    `scheduler` tells of the leader for information alone: pages and the API serve as well without one, and taking all
+    web processes out of service would leave nobody to say that it is away. That is for `health`, and for an alert.
+    """
+    scheduler: dict[str, Any] = {"leader": False, "heartbeat_age_seconds": None}
     checks = {"database": "ok", "migrations": "ok", "isolation": "ok"}
     try:
         executor = MigrationExecutor(connection)
@@ -25,6 +33,10 @@ def readyz() -> JsonResponse:
             checks["migrations"] = "some are not applied"
         elif isolation_holds(databases=[DEFAULT_DB_ALIAS]):
             checks["isolation"] = "this database, or our role in it, does not keep tenants apart"
+        if checks["migrations"] == "ok":
+            silence = leader_silence()
+            leads = silence is not None and silence <= settings.LEADER_TRUST_WINDOW
+            scheduler = {"leader": leads, "heartbeat_age_seconds": silence}
     except UnfitServer:
         checks = {
             "database": "ok",
@@ -35,7 +47,8 @@ def readyz() -> JsonResponse:
         checks = {"database": type(error).__name__, "migrations": "unknown", "isolation": "unknown"}
     ready = all(state == "ok" for state in checks.values())
     return JsonResponse(
-        {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
+        {"status": "ready" if ready else "not ready", "checks": checks, "scheduler": scheduler},
+        status=200 if ready else 503,
     )
 
 

@@ -116,8 +116,8 @@ class TestOneRun:
 class TestTheThread:
     def test_an_interval_of_nothing_means_never(self, live_db: str, acme: Any) -> None:
         connect(acme, "bob")
-        with Chores(interval=0.0) as chores:
-            assert not chores._thread.is_alive()
+        with Chores([PlatformChore(interval=0.0)]) as chores:
+            assert chores._threads == []
         assert monitoring(acme) == []
 
     def test_what_goes_wrong_is_tried_again(self, live_db: str, acme: Any) -> None:
@@ -131,9 +131,9 @@ class TestTheThread:
                 return super().run_once()
 
         connect(acme, "bob")
-        with Chores(interval=0.05, chore=Stumbles()) as chores:
+        with Chores([Stumbles(interval=0.05)]) as chores:
             wait_for(lambda: monitoring(acme), "the second run made the job")
-        assert not chores._thread.is_alive()
+        assert not any(thread.is_alive() for thread in chores._threads)
 
 
 class TestAWorker:

@@ -13,6 +13,7 @@ from apps.executions.clock import DatabaseClock
 from apps.executions.queue import CANCEL_CHANNEL, WORK_CHANNEL, Claimed
 from apps.executions.reconnecting import Session, keep_connected
 from apps.executions.search import Search
+from apps.leadership import tracing
 from apps.vault.services import CHANGED_CHANNEL
 
 MAX_BATCH = 500
@@ -133,6 +134,8 @@ class Claimer:
             worker=self._worker, limit=limit, lease_seconds=self._lease_seconds, after=after, window=window
         ).on_async(session)
         if taken:
+            seconds = monotonic() - before
+            tracing.record("scheduler.claim", {"scheduler.executions": len(taken)}, seconds=seconds)
             self._start(taken, before)
         self._backlog = self._search.found(taken, limit, window, monotonic())
         return self._backlog and (len(taken) < limit or self._free() >= self._enough)

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import psycopg
 
-from apps.executions import queue
+from apps.executions import metrics, queue
 from apps.executions.leases import Leases
 from apps.executions.queue import Failed, Finished, Released
 from apps.executions.reconnecting import AWAY, Session, keep_connected
@@ -105,10 +105,12 @@ class Flusher:
             await self._complete(session, batch)
             del self._finished[: len(batch)]
             self._forget(end.token for end in batch)
+            metrics.ended(end.outcome for end in batch)
         if failed := self._failed[:MAX_BATCH]:
             moved = await queue.retry(failed, worker=self._worker).on_async(session)
             del self._failed[: len(failed)]
             self._forget(attempt["token"] for attempt in failed)
+            metrics.ended(attempt["outcome"] for attempt in failed)
             self._count(retried=moved.moved)
             await self._refused(session, moved.stale)
             self._on_retry(min(attempt["delay"] for attempt in failed))
@@ -116,6 +118,7 @@ class Flusher:
             moved = await queue.release(released, worker=self._worker).on_async(session)
             del self._released[: len(released)]
             self._forget(held["token"] for held in released)
+            metrics.ended(AttemptOutcome.RELEASED.value for held in released if "started" in held)
             self._count(released=moved.moved)
             await self._refused(session, moved.stale)
 

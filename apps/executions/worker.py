@@ -26,7 +26,7 @@ from uuid import uuid4
 
 from django.db import InterfaceError, OperationalError
 
-from apps.executions import verdict
+from apps.executions import metrics, verdict
 from apps.executions.claimer import MAX_BATCH, Claimer
 from apps.executions.clock import DatabaseClock
 from apps.executions.content import ContentCache, ContentMissing, Work
@@ -35,10 +35,12 @@ from apps.executions.heartbeat import Heartbeat
 from apps.executions.leases import Lease, Leases
 from apps.executions.limits import Limits
 from apps.executions.queue import Claimed, Released
+from apps.executions.spans import traced
 from apps.executions.targets.context import ExecutionContext, Resources, TargetFailed, TargetResult
 from apps.executions.targets.http import HttpClient
 from apps.executions.targets.processes import ProcessRunner
 from apps.executions.targets.runner import run_target
+from apps.tenants.log_context import log_about
 
 logger = logging.getLogger(__name__)
 WRITE_SECONDS = 10.0
@@ -164,6 +166,7 @@ class Worker:
 
     async def _run(self, lease: Lease) -> None:
         row = lease.execution
+        log_about(row.tenant_id, row.id)
         started = monotonic()
         try:
             work = self._contents.cached(row) or await self._contents.load(row)
@@ -183,6 +186,7 @@ class Worker:
         if lease.lost:  # it would not be cancelled; nothing it says counts any more
             return
         began, ended = self._since(started, row)
+        metrics.ran(row, began, ended)
         delay = verdict.delay_before_retry(row, result, spread=random.random())  # noqa: S311 - spreads load
         if delay is None:
             self._flusher.finished(verdict.end(row, result, started=began, finished=ended))
@@ -226,7 +230,7 @@ class Worker:
             kind=row.kind,
         )
         resources = Resources(self._http, tenant.endpoint, tenant.secrets, clock=self._now)
-        return await run_target(
+        run = run_target(
             row.target,
             work.params,
             context,
@@ -235,6 +239,7 @@ class Worker:
             float(row.timeout_seconds),
             lease.mark_called,
         )
+        return await traced(row, run)
 
     def _lost(self, leases: list[Lease]) -> None:
         stopped = self._leases.lose(leases)

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from psycopg import DataError, IntegrityError
@@ -22,8 +22,10 @@ from apps.jobs import dispatch_sql
 from apps.jobs.batches import Batch, Part, plan_due
 from apps.jobs.cycles import TenantJournal
 from apps.jobs.deciding import decide
+from apps.jobs.metrics import dispatch_lag
 from apps.jobs.overlaps import MAX_WAITING
 from apps.jobs.rows import Due, Figure
+from apps.leadership import tracing
 from apps.leadership.journal import event_insert
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.session import LeaderSession
@@ -72,12 +74,13 @@ class Dispatcher:
     def __init__(self, *, chunk: int | None = None) -> None:
         self.chunk: int = chunk or settings.DISPATCH_CHUNK
         self.journal = TenantJournal()
-        self._told_at = time.monotonic()
+        self._told_at = self._read_at = time.monotonic()
 
     def run_once(self, session: LeaderSession) -> StepResult:
         """Dispatch up to one chunk of due jobs. Raises what the session raises: `TermLost`, a lost connection."""
         started = time.monotonic()
         due = dispatch_sql.read_due(session, chunk=self.chunk)
+        self._read_at = time.monotonic()
         batch = plan_due(due)
         tally = Tally()
         if batch.planned:
@@ -132,6 +135,7 @@ class Dispatcher:
             figures: list[Figure] = []
             if decided:
                 figures = dispatch_sql.dispatch(cursor, decided, epoch=session.epoch, careful=careful)
+        self._measure(decided, now, session.epoch)
         written = sum(part.n for part in decided)
         tally.add(figures)
         tally.busy += max(standing, free) - written
@@ -139,6 +143,18 @@ class Dispatcher:
         moved = [part.plan.next_run_at for part in decided if part.plan.next_run_at is not None]
         tally.next_due = earliest(tally.next_due, min(moved, default=None))
         self.journal.add(figures)
+
+    def _measure(self, decided: Sequence[Part], now: datetime, epoch: int) -> None:
+        """What was committed a moment ago; `now` is the database's clock when it was read."""
+        seconds = time.monotonic() - self._read_at
+        committed = now + timedelta(seconds=seconds)
+        dispatch_lag.observe_all(
+            ((committed - fire.tick).total_seconds(), part.n) for part in decided for fire in part.plan.fires
+        )
+        jobs = sum(part.n for part in decided)
+        if jobs:
+            about = {"scheduler.jobs": jobs, "scheduler.epoch": epoch}
+            tracing.record("scheduler.dispatch", about, seconds=seconds)
 
     def _park(self, session: LeaderSession, parts: Sequence[Part], tally: Tally) -> None:
         """Put away cursors that were left due by jobs that are off: the loop would find them for ever."""

@@ -22,3 +22,4 @@ class Lock(IntEnum):
     LEADER = 1
     PLATFORM_JOBS = 2
     CLAIMS = 3  # of workers, for a transaction: who counts what runs must see what the one before took
+    ALERTS = 4

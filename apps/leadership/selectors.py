@@ -44,6 +44,19 @@ def current_term() -> LeaderTerm | None:
     )
 
 
+def leader_silence() -> float | None:
+    """Seconds since the last heartbeat of the open term, however long that is; None when no term is open."""
+    age = ExpressionWrapper(Now() - F("heartbeat_at"), output_field=DurationField())
+    silent: timedelta | None = (
+        LeaderTerm.objects.filter(ended_at=None)
+        .annotate(age=age)
+        .order_by("-epoch")
+        .values_list("age", flat=True)
+        .first()
+    )
+    return None if silent is None else max(0.0, round(silent.total_seconds(), 3))
+
+
 def leadership_status() -> LeadershipStatus:
     """One query."""
     term = current_term()

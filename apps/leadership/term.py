@@ -17,6 +17,7 @@ import psycopg
 from apps.leadership import statements
 from apps.leadership.cycle_journal import CycleJournal
 from apps.leadership.journal import event_insert
+from apps.leadership.metrics import step_seconds
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.session import LeaderSession, TermLost
 from apps.leadership.steps import Step, StepResult
@@ -110,6 +111,7 @@ class Term:
 
     def _run(self, slot: _Slot) -> StepResult | None:
         """One run; None when it failed. Raises TermLost when it failed because the term is over."""
+        started = time.monotonic()
         try:
             result = slot.step.run_once(self._session)
         except TermLost:
@@ -121,6 +123,7 @@ class Term:
             logger.exception("step %s failed; it pauses for %.1f s", slot.step.name, slot.pause)
             return None
         now = time.monotonic()
+        step_seconds.observe(now - started, of=slot.step.name)
         slot.pause = 0.0
         wait = slot.step.every or self._interval
         if result.wake_in is not None:

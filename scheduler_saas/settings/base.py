@@ -63,6 +63,7 @@ AUTH_USER_MODEL = "tenants.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
+    "scheduler_saas.logs.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "scheduler_saas.browser_headers.ContentSecurityPolicyMiddleware",
     "scheduler_saas.browser_headers.BrowserHeadersMiddleware",
@@ -237,16 +238,38 @@ WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)  # for plain functions
 WORKER_POLL = env.float("WORKER_POLL", default=1.0)
 WORKER_DRAIN = env.float("WORKER_DRAIN", default=20.0)
 PLATFORM_RECONCILE_INTERVAL = env.float("PLATFORM_RECONCILE_INTERVAL", default=300.0)  # 0: not by workers
+ALERTS_INTERVAL = env.float("ALERTS_INTERVAL", default=15.0)  # 0: not by workers
 TASK_MODULES = env.list(
     "TASK_MODULES", cast=str.strip, default=[]
 )  # modules that register tasks, beside the apps' own
 
+# Mail to on-call when an alert begins and when it ends. Nobody: none is sent.
+ONCALL_EMAIL = env.list("ONCALL_EMAIL", cast=str.strip, default=[])
+vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="scheduler@localhost")
+EMAIL_TIMEOUT = 10  # seconds
+
+# What schedulers and workers tell of themselves: figures on a port of their own (0: none), and traces.
+METRICS_PORT = env.int("METRICS_PORT", default=0)
+METRICS_HOST = env("METRICS_HOST", default="127.0.0.1")
+OTEL_EXPORTER_OTLP_ENDPOINT = env("OTEL_EXPORTER_OTLP_ENDPOINT", default="")  # unset: no traces
+
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env("LOG_FORMAT", default="text")
+if LOG_FORMAT not in ("text", "json"):
+    raise ValueError(f"LOG_FORMAT is {LOG_FORMAT!r}; it may be text or json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {
+            "()": "scheduler_saas.logs.TextFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        },
+        "json": {"()": "scheduler_saas.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {"axes": {"level": "WARNING"}},
 }

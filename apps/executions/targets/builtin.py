@@ -13,6 +13,7 @@ from apps.executions.targets.builtin_params import HttpCheckParams, HttpRequestP
 from apps.executions.targets.context import ExecutionContext, Resources, TargetFailed, TargetResult
 from apps.executions.targets.http import HttpResponse
 from apps.executions.targets.registry import task
+from apps.leadership import tracing
 
 GONE = 410
 MAX_RETRY_AFTER = 86_400.0  # a day; one typed too many zeros must not park an execution for months
@@ -29,6 +30,8 @@ async def http_request(
     own = webhooks.delivery_headers(context)
     if content_type and not any(name.lower() == "content-type" for name in headers):
         own["content-type"] = content_type
+    if not any(name.lower() == "traceparent" for name in headers):
+        own |= tracing.headers()
     if secrets:
         try:
             own |= webhooks.sign(secrets, context.message_id, int(resources.clock()), body or b"")

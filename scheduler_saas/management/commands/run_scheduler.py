@@ -23,6 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from scheduler_saas.processes import leader_steps, take_direct_route, wait_for_sound_database
+        from scheduler_saas.telemetry import telemetry
 
         take_direct_route()
         wait_for_sound_database(self)
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, stop)
         try:
-            replica.run()
+            with telemetry("scheduler"):
+                replica.run()
         except UnfitServer as error:
             raise CommandError(f"This server cannot hold a leader: {error}") from error

@@ -30,6 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from scheduler_saas.processes import wait_for_sound_database
+        from scheduler_saas.telemetry import telemetry
 
         limits = Limits.from_settings()
         if options["concurrency"]:
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         wait_for_sound_database(self)
         gc.collect()
         gc.freeze()  # all that was imported stays; the collector need not walk it while executions wait to start
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with telemetry("worker"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             counts = runner.run(self._run(limits, options))
         if options["drain"]:
             did = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()) if n)
@@ -51,8 +52,8 @@ class Command(BaseCommand):
         from scheduler_saas.chores import Chores
 
         worker = Worker(limits=limits, name=options["name"], until_empty=options["drain"])
-        # A drain is over in a moment; who runs workers by cron runs `reconcile` by cron.
-        chores = Chores(interval=0.0 if options["drain"] else None)
+        # A drain is over in a moment; who runs workers by cron runs `reconcile` and `alerts --evaluate` by cron.
+        chores = Chores([] if options["drain"] else None)
 
         def stop() -> None:
             worker.stop()

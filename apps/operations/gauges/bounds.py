@@ -1,0 +1,22 @@
+"""How long one look at the database may take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection, transaction
+
+STATEMENT_SECONDS = 2.0
+
+
+@contextmanager
+def bounded() -> Iterator[Any]:
+    """A cursor in a transaction, or a savepoint, in which no statement takes longer than STATEMENT_SECONDS."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        ((before,),) = cursor.fetchall()
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{STATEMENT_SECONDS}s"])
+        yield cursor
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])

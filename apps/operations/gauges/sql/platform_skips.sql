@@ -1,0 +1,35 @@
+-- For each platform of each user, the ticks of its monitoring job that were skipped in the last hour, and the reconciles that
+-- passed it over for anything but that its job is there. By the indexes skip_of_tenant and audit_of_tenant.
+WITH clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS now
+), ticks AS (
+    SELECT job.tenant_id, coalesce(job.user_id, job.legacy_user_id::text) AS user_key, job.platform, skipped.count AS n
+    FROM tenants_tenant AS tenant
+    CROSS JOIN LATERAL (
+        SELECT skip.job_id, skip.count
+        FROM executions_skip AS skip
+        WHERE skip.tenant_id = tenant.id
+          AND skip.last > (SELECT now FROM clock) - interval '1 hour'
+          AND skip.last <= (SELECT now FROM clock)
+        OFFSET 0
+    ) AS skipped
+    JOIN jobs_job AS job ON job.id = skipped.job_id
+    WHERE job.task_category = %(platform_category)s
+), reconciled AS (
+    SELECT tenant.id AS tenant_id, entry.object_id AS user_key, ensured.key AS platform, 1 AS n
+    FROM tenants_tenant AS tenant
+    CROSS JOIN LATERAL (
+        SELECT audited.object_id, audited.data
+        FROM tenants_auditentry AS audited
+        WHERE audited.tenant_id = tenant.id AND audited.at > (SELECT now FROM clock) - interval '1 hour'
+          AND audited.action = 'platforms.reconcile'
+        OFFSET 0
+    ) AS entry
+    CROSS JOIN LATERAL jsonb_each_text(coalesce(entry.data -> 'ensured', '{}')) AS ensured
+    WHERE ensured.value <> ALL (%(in_order)s::text[])
+), summed AS (
+    SELECT sum(n) AS n
+    FROM (SELECT * FROM ticks UNION ALL SELECT * FROM reconciled) AS passed
+    GROUP BY tenant_id, user_key, platform
+)
+SELECT 'scheduler_platform_skips_last_hour', coalesce(max(n), 0)::float8 FROM summed
