@@ -91,10 +91,10 @@ def test_the_command(acme: Any, bravo: Any) -> None:
         command("--tenant", "nobody", "--dry-run")
     assert command("--tenant", "bravo", "--dry-run").startswith("Dry run: 0 found")
     assert f"{job.id}" in command("--only", "cursors", "--dry-run")
-    report = json.loads(command("--reason", "from the runbook", "--json"))
+    report = json.loads(command("--only", "cursors", "--reason", "from the runbook", "--json"))
     assert (report["repaired"], report["failures"]) == (1, 0)
     with all_tenants_scope():
         with_columns(job, cron_expression="61 * * * *")
     with pytest.raises(SystemExit) as exit_:
-        command("--reason", "again")
+        command("--only", "cursors", "--reason", "again")
     assert exit_.value.code == 1
