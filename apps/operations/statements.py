@@ -62,6 +62,7 @@ class Live(NamedTuple):
     tenant_id: int
     job_id: int
     job_name: str
+    kind: str
     scheduled_for: datetime
     state: str
     attempt: int

@@ -15,7 +15,7 @@ from django.db import connection
 from apps.executions import ledger
 from apps.executions.cancellation import cancel, cancel_waiting
 from apps.executions.models import Execution
-from apps.executions.states import Outcome, SkipReason, State
+from apps.executions.states import Kind, Outcome, SkipReason, State
 from apps.executions.targets import registry
 from apps.operations.reconcilers.base import Drift, Repair, Result, Scope
 from apps.operations.statements import Live, read_stuck
@@ -165,14 +165,15 @@ def _found(live: Live) -> dict[str, Any]:
 
 
 def _wanted(live: Live, problem: str) -> dict[str, Any]:
+    kept = {"attempt": live.attempt, "run_at": _text(live.run_at)}
     if problem == LEASE_EXPIRED and live.lost + 1 < ledger.MAX_LOST:
-        columns: dict[str, Any] = {"state": State.PENDING.value, "attempt": live.attempt}
-        return columns | {"run_at": _text(live.run_at), "worker": None, "lease_expires_at": None}
-    if problem == LEASE_EXPIRED:
-        return {"state": "finished", "status": Outcome.FAILED.value, "error_message": ledger.LOST_TOO_OFTEN}
+        return {"state": State.PENDING.value, **kept, "worker": None, "lease_expires_at": None}
     if problem == ALREADY_ENDED:
-        return {"state": "finished"}
-    return {"state": "finished", "error_message": _ENDS[problem]}
+        return {"state": "finished", **kept, "ledger": "as it is"}
+    if _becomes_skip(live, problem) and live.kind == Kind.SCHEDULED and not live.attempt:
+        return {"state": "skipped", **kept, "ledger": _ENDS[problem]}
+    sentence = ledger.LOST_TOO_OFTEN if problem == LEASE_EXPIRED else _ENDS[problem]
+    return {"state": Outcome.FAILED.value, **kept, "ledger": sentence}
 
 
 def _text(instant: datetime | None) -> str | None:

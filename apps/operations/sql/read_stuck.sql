@@ -9,7 +9,7 @@ WITH clock AS MATERIALIZED (
         clock_timestamp() - %(overdue)s AS overdue
 ), live AS (
     SELECT
-        e.id, e.tenant_id, e.job_id, e.job_name, e.scheduled_for, e.state, e.attempt, e.lost, e.worker,
+        e.id, e.tenant_id, e.job_id, e.job_name, e.kind, e.scheduled_for, e.state, e.attempt, e.lost, e.worker,
         e.lease_expires_at, e.run_at, e.target, e.content_version, tenant.status AS tenant_status,
         CASE
             WHEN EXISTS (
@@ -36,7 +36,7 @@ WITH clock AS MATERIALIZED (
       AND (%(ids)s::bigint[] IS NULL OR e.id = ANY (%(ids)s::bigint[]))
 )
 SELECT
-    id, tenant_id, job_id, job_name, scheduled_for, state, attempt, lost, worker, lease_expires_at, run_at, target,
+    id, tenant_id, job_id, job_name, kind, scheduled_for, state, attempt, lost, worker, lease_expires_at, run_at, target,
     content_version, tenant_status, problem
 FROM live
 WHERE problem IS NOT NULL OR is_overdue
