@@ -22,7 +22,7 @@ from apps.leadership.locks import Lock
 from apps.operations.alerts.evaluation import evaluate_alone
 from apps.operations.reconcilers.base import Result
 from apps.operations.reports import Item, ReconcileReport
-from apps.operations.services import reconcile
+from apps.operations.services import reconcile, run_failed
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import Tenant
 
@@ -31,6 +31,7 @@ KIND = "platform_jobs"
 ACTOR = "worker"
 REASON = "On the worker's schedule."
 Drift = tuple[str, int]  # the problem, and the id of what has it
+TRIED_AGAIN_SECONDS = 1800.0  # what failed before: twice an hour it is counted as a failure again
 _JUST_NOW = 0.7  # of an interval: then another worker's evaluation will do
 STOP_SECONDS = 2.0  # what a run may still take after SIGTERM before it is left to its rollback
 
@@ -51,7 +52,8 @@ class PlatformChore:
     def __init__(self, stopping: threading.Event | None = None, interval: float | None = None) -> None:
         self.interval = settings.PLATFORM_RECONCILE_INTERVAL if interval is None else interval
         self._stopping = stopping or threading.Event()
-        self._hopeless: dict[int, set[Drift]] = {}  # by tenant: what could not be repaired the last time
+        # By tenant: what could not be repaired, and when (monotonic) it is tried again.
+        self._hopeless: dict[int, tuple[float, set[Drift]]] = {}
 
     def run_once(self) -> dict[str, int]:
         """How many jobs were created, repaired and so on, as the reports count them; `busy` if another is at it.
@@ -77,13 +79,29 @@ class PlatformChore:
         return dict(counts)
 
     def _reconciled(self, tenant: Tenant) -> dict[str, int]:
-        """Looks first: a run that finds nothing, or just what failed before, leaves no audit entry."""
-        found = self._run(tenant, dry_run=True)
-        if {_what(item) for item in found.items} <= self._hopeless.get(tenant.pk, set()):
+        """Looks first: a run that finds nothing, or for a while just what failed before, leaves no audit entry."""
+        try:
+            found = {_what(item) for item in self._run(tenant, dry_run=True).items}
+        except DatabaseError as error:
+            self._failed(tenant, error)
+            raise
+        until, known = self._hopeless.get(tenant.pk, (0.0, set[Drift]()))
+        if not found or (found <= known and monotonic() < until):
             return {}
         done = self._run(tenant, dry_run=False)
-        self._hopeless[tenant.pk] = {_what(item) for item in done.items if item.result is Result.FAILED}
+        failed = {_what(item) for item in done.items if item.result is Result.FAILED}
+        self._hopeless[tenant.pk] = (monotonic() + TRIED_AGAIN_SECONDS, failed)
         return done.counts
+
+    def _failed(self, tenant: Tenant, error: DatabaseError) -> None:
+        """On record once in a while, like what cannot be repaired: the run may fail every few seconds."""
+        if connection.connection is None or connection.connection.closed:
+            return  # there is nothing to write it to
+        what: Drift = (type(error).__name__, tenant.pk)
+        until, known = self._hopeless.get(tenant.pk, (0.0, set[Drift]()))
+        if what not in known or monotonic() >= until:
+            run_failed(kinds=[KIND], tenant=tenant, reason=REASON, actor=ACTOR, error=error)
+            self._hopeless[tenant.pk] = (monotonic() + TRIED_AGAIN_SECONDS, {what})
 
     def _run(self, tenant: Tenant, *, dry_run: bool) -> ReconcileReport:
         return reconcile(kinds=[KIND], tenant=tenant, dry_run=dry_run, reason=REASON, actor=ACTOR)

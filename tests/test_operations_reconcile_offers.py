@@ -10,16 +10,18 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from apps.operations.management.commands.reconcile import Command
+from apps.operations.reconcilers import RECONCILERS
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import AuditEntry
 from tests.drift import minutely, stands, with_columns
 from tests.factories import key_of
 
 
-def post(tenant: Any, key: str | None, body: Any, kind: str = "cursors") -> Any:
+def post(tenant: Any, key: str | None, body: Any, kind: str | None = "cursors") -> Any:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return Client().post(
-        f"/api/scheduler/reconcile/{kind}",
+        f"/api/scheduler/reconcile/{kind}" if kind else "/api/scheduler/reconcile",
         json.dumps(body),
         content_type="application/json",
         headers={**headers, "Host": f"{tenant.schema_name}.localhost"},
@@ -75,6 +77,34 @@ def test_the_post_checks_what_it_is_sent(acme: Any, cast: Any) -> None:
     assert (dry.status_code, dry.json()["dry_run"]) == (200, True)
 
 
+@pytest.mark.django_db
+def test_one_post_for_these_kinds_or_all(acme: Any, bravo: Any, cast: Any) -> None:
+    with all_tenants_scope():
+        job, theirs = minutely(acme, next_run_at=None), minutely(bravo, next_run_at=None)
+    _, key = key_of(cast.ann)
+    looked = post(acme, key, {"dry_run": True}, kind=None).json()
+    assert looked["kinds"] == list(RECONCILERS)
+    assert [(item["kind"], item["tenant"]) for item in looked["items"]] == [
+        ("cursors", "acme"),
+        ("vault_rows", "acme"),  # the job was made without its content
+    ]
+    some = post(acme, key, {"kinds": ["user_ids", "cursors", "cursors"], "reason": "because"}, kind=None)
+    assert (some.json()["kinds"], some.json()["repaired"]) == (["cursors", "user_ids"], 1)
+    for body, field in (
+        ({}, "reason"),
+        ({"kinds": [], "reason": "x"}, "kinds"),
+        ({"kinds": ["weather"], "reason": "x"}, "kinds"),
+        ({"kinds": "cursors", "reason": "x"}, "kinds"),
+        ({"kind": ["cursors"], "reason": "x"}, "kind"),
+    ):
+        refused = post(acme, key, body, kind=None)
+        assert (refused.status_code, list(refused.json()["errors"])) == (400, [field]), body
+    _, below = key_of(cast.bob)
+    assert post(acme, below, {"dry_run": True}, kind=None).status_code == 403
+    with all_tenants_scope():
+        assert (stands(job)[0] is None, stands(theirs)[0] is None) == (False, True)
+
+
 def command(*args: str) -> str:
     out = StringIO()
     call_command("reconcile", *args, stdout=out)
@@ -90,11 +120,18 @@ def test_the_command(acme: Any, bravo: Any) -> None:
     with pytest.raises(CommandError, match="no tenant"):
         command("--tenant", "nobody", "--dry-run")
     assert command("--tenant", "bravo", "--dry-run").startswith("Dry run: 0 found")
-    assert f"{job.id}" in command("--only", "cursors", "--dry-run")
-    report = json.loads(command("--reason", "from the runbook", "--json"))
-    assert (report["repaired"], report["failures"]) == (1, 0)
+    [_, line, _] = command("--only", "cursors", "--dry-run").splitlines()
+    assert line.split()[:6] == ["cursors", "unscheduled", "acme", "job", f"{job.id}", "found"]
+    report = json.loads(command("--only", "cursors", "--reason", "from the runbook", "--json"))
+    assert (report["repaired"], report["failures"], report["items"][0]["tenant"]) == (1, 0, "acme")
     with all_tenants_scope():
         with_columns(job, cron_expression="61 * * * *")
     with pytest.raises(SystemExit) as exit_:
-        command("--reason", "again")
+        command("--only", "cursors", "--reason", "again")
     assert exit_.value.code == 1
+
+
+def test_the_help_says_what_each_kind_is() -> None:
+    text = Command().create_parser("manage.py", "reconcile").format_help()
+    for kind in RECONCILERS:
+        assert f"\n  {kind}\n      " in text

@@ -262,7 +262,7 @@ class TestOffers:
         looked = browser.get("/admin/reconcile/", {"kind": "platform_jobs"})
         assert looked.status_code == 200
         assert b"gsc of bob" in looked.content
-        assert b"task_type: gsc_insights" in looked.content
+        assert b"gsc_insights" in looked.content
         assert monitoring(acme) == []
         body = {"kind": "platform_jobs", "tenant": "acme", "reason": "runbook 9"}
         done = browser.post("/admin/reconcile/", body)

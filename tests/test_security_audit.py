@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
 import apps
 from apps.executions.importing.run import execution_logs_import
@@ -30,7 +30,7 @@ from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.services import step_down_request
 from apps.operations.event_logs import event_logs_cleanup
-from apps.operations.services import reconcile
+from apps.operations.services import reconcile, run_failed
 from apps.operations.user_ids.backfill import user_ids_backfill
 from apps.tenants import oncall
 from apps.tenants import services as people
@@ -180,6 +180,11 @@ def repair(tenant: Any, **_: Any) -> None:
     reconcile(kinds=["cursors"], tenant=tenant, dry_run=False, reason="it was lost", actor=ACTOR)
 
 
+def repair_failed(tenant: Any, **_: Any) -> None:
+    error = DatabaseError(f"a row with {CANARY}")
+    run_failed(kinds=["cursors"], tenant=tenant, reason="by the clock", actor=ACTOR, error=error)
+
+
 def found_tenant(**_: Any) -> None:
     people.tenant_create(schema_name="audited", name="Audited", actor=ACTOR)
 
@@ -271,6 +276,7 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.operations.event_logs.event_logs_cleanup": clean_up,
     "apps.operations.user_ids.backfill.user_ids_backfill": fill_user_ids,
     "apps.operations.services.reconcile": repair,
+    "apps.operations.services.run_failed": repair_failed,
     "apps.leadership.services.step_down_request": step_down,
     "apps.tenants.oncall.tenant_suspend": of_the_tenant(oncall.tenant_suspend, reason="unpaid"),
     "apps.tenants.oncall.tenant_resume": of_the_tenant(oncall.tenant_resume, reason="paid"),
@@ -290,6 +296,7 @@ IN_BULK = {
     "apps.operations.event_logs.event_logs_cleanup",
     "apps.operations.user_ids.backfill.user_ids_backfill",
     "apps.operations.services.reconcile",
+    "apps.operations.services.run_failed",
     "apps.vault.rotation.rotate_all",
     "apps.vault.rotation.tenant_rotate",
     PLATFORMS + "user_reconcile",

@@ -10,16 +10,28 @@ from apps.executions.states import SkipReason
 
 
 def cancel_waiting(
-    cursor: Executes, *, tenant_id: int, job_id: int, reason: SkipReason, sentence: str
+    cursor: Executes,
+    *,
+    tenant_id: int,
+    job_id: int,
+    reason: SkipReason,
+    sentence: str,
+    execution_id: int | None = None,
 ) -> list[int]:
-    """Cancel the pending executions of a job, in the caller's transaction; their ids.
+    """Cancel the pending executions of a job, or the one of that id, in the caller's transaction; their ids.
 
     The caller holds the job's cursor, so that nothing is dispatched meanwhile. `sentence` is shown in the ledger
     (500 characters).
     """
     cursor.execute(
         statement("cancel_waiting"),
-        {"tenant_id": tenant_id, "job_id": job_id, "reason": reason.value, "sentence": sentence},
+        {
+            "tenant_id": tenant_id,
+            "job_id": job_id,
+            "id": execution_id,
+            "reason": reason.value,
+            "sentence": sentence,
+        },
     )
     return [execution_id for (execution_id,) in cursor.fetchall()]
 

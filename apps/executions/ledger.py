@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -35,9 +36,14 @@ class Unplaced(NamedTuple):
     rows: int
 
 
-def reap(*, limit: int) -> Call[Reaped]:
-    """Take back up to `limit` expired leases, whoever held them."""
-    params = {"limit": limit, "max_lost": MAX_LOST, "reason": LOST_TOO_OFTEN}
+def reap(*, limit: int, ids: Sequence[int] | None = None) -> Call[Reaped]:
+    """Take back up to `limit` expired leases, whoever held them: of these executions, or of all (None)."""
+    params = {
+        "limit": limit,
+        "max_lost": MAX_LOST,
+        "reason": LOST_TOO_OFTEN,
+        "ids": None if ids is None else list(ids),
+    }
     return Call("reap", params, lambda rows: Reaped(rows[0][0], rows[0][2], rows[0][1] - rows[0][2]))
 
 

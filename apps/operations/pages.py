@@ -6,8 +6,6 @@ repaired by the button below, with a reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -16,17 +14,23 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.operations import services
+from apps.operations.diffs import groups_of
 from apps.operations.reconcilers import RECONCILERS
 from apps.operations.reconcilers.base import Drift
-from apps.operations.reports import SHOWN_ITEMS, Item
+from apps.operations.reports import SHOWN_ITEMS, ReconcileReport
 from apps.tenants.models import Tenant
 from apps.tenants.operators import actor_of
 
 PERMISSION = "jobs.change_cursor"
+EVERYTHING = "all"
+_PAGES = {
+    "job": "admin:jobs_job_change",
+    "execution": "admin:executions_execution_change",
+    "tenant": "admin:tenants_tenant_change",
+}
 
 
 class ScopeForm(forms.Form):
@@ -43,13 +47,16 @@ class ScopeForm(forms.Form):
         max_length=10_000,
         label="Objects",
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Ids (of users, the old ones), separated by commas; empty for all.",
+        help_text="Ids of one kind (of users, the old ones), separated by commas; empty for all.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         kinds: Any = self.fields["kind"]
-        kinds.choices = [(kind, reconciler.title) for kind, reconciler in RECONCILERS.items()]
+        kinds.choices = [
+            *((kind, reconciler.title) for kind, reconciler in RECONCILERS.items()),
+            (EVERYTHING, "Everything"),
+        ]
 
     def clean_tenant(self) -> Tenant | None:
         name = self.cleaned_data["tenant"].strip()
@@ -64,7 +71,14 @@ class ScopeForm(forms.Form):
         parts = [part.strip() for part in self.cleaned_data["jobs"].split(",") if part.strip()]
         if any(not part.isdecimal() or len(part) > 18 for part in parts):
             raise forms.ValidationError("Use numbers, separated by commas.")
+        if parts and self.cleaned_data.get("kind") == EVERYTHING:
+            raise forms.ValidationError("Ids are of one kind: choose it.")
         return [int(part) for part in parts] or None
+
+    @property
+    def kinds(self) -> list[str]:
+        kind = self.cleaned_data["kind"]
+        return list(RECONCILERS) if kind == EVERYTHING else [kind]
 
 
 class ConfirmForm(forms.Form):
@@ -87,7 +101,7 @@ def reconcile_page(request: HttpRequest) -> HttpResponse:
     report = None
     if scope.is_valid():
         report = services.reconcile(
-            kinds=[scope.cleaned_data["kind"]],
+            kinds=scope.kinds,
             tenant=scope.cleaned_data["tenant"],
             object_ids=scope.cleaned_data["jobs"],
             dry_run=not confirm.is_valid(),
@@ -100,54 +114,31 @@ def reconcile_page(request: HttpRequest) -> HttpResponse:
         "scope": scope,
         "confirm": confirm,
         "report": report,
-        "table": _table(report.items[:SHOWN_ITEMS]) if report else None,
+        "groups": _groups(report) if report else [],
+        "abouts": [(each.title, each.about) for each in RECONCILERS.values()],
         "left_off": max(0, len(report.items) - SHOWN_ITEMS) if report else 0,
     }
     return TemplateResponse(request, "admin/reconcile.html", context)
 
 
-def _table(items: Sequence[Item]) -> dict[str, Any]:
-    names = dict(
-        Tenant.objects.filter(pk__in={item.drift.tenant_id for item in items}).values_list(
-            "pk", "schema_name"
-        )
-    )
-    return {
-        "headers": ["Tenant", "Object", "What", "Is", "Becomes", "Result"],
-        "rows": [
-            [
-                names.get(item.drift.tenant_id, "?"),
-                _object(item.drift),
-                item.detail or item.drift.sentence,
-                _state(item.drift.found),
-                _state(item.drift.wanted),
-                item.result.value,
-            ]
-            for item in items
-        ],
-    }
+def _groups(report: ReconcileReport) -> list[dict[str, Any]]:
+    """By tenant, with what of it there is to look at."""
+    return [
+        {
+            "tenant": group.tenant,
+            "address": reverse("admin:tenants_tenant_change", args=[group.tenant_id]),
+            "rows": [
+                {"row": row, "address": _address(row.item.drift, is_there=report.dry_run)}
+                for row in group.rows
+            ],
+        }
+        for group in groups_of(report, limit=SHOWN_ITEMS)
+    ]
 
 
-def _object(drift: Drift) -> str:
-    if drift.object_type != "job":
-        return f"{drift.object_type} {drift.object_id} ({drift.label})"
-    return format_html(
-        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
-        reverse("admin:jobs_job_change", args=[drift.object_id]),
-        drift.label,
-    )
-
-
-def _state(columns: Mapping[str, Any]) -> str:
-    """What is stored, or will be: where a cursor stands, in a few words; of anything else, its columns."""
-    if not columns:
-        return "-"
-    if "next_run_at" not in columns:
-        return ", ".join(f"{name}: {value}" for name, value in columns.items())
-    if columns["next_run_at"]:
-        return _plain(columns["next_run_at"])
-    return f"none (held from {_plain(columns['paused_from'])})" if columns["paused_from"] else "none"
-
-
-def _plain(text: str) -> str:
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC"
+def _address(drift: Drift, *, is_there: bool) -> str | None:
+    """The object's own page, where it has one and is still there."""
+    name = _PAGES.get(drift.object_type)
+    if name is None or (drift.object_type == "execution" and not is_there):
+        return None
+    return reverse(name, args=[drift.object_id])

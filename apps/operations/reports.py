@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -40,13 +41,20 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileReport:
-    """`reconciled_at` is the database's clock at the end. A dry run's items are all `found`."""
+    """`reconciled_at` is the database's clock at the end. A dry run's items are all `found`. `tenants` has the short
+    names of theirs.
+    """
 
     kinds: tuple[str, ...]
     dry_run: bool
     reconciled_at: datetime
     items: tuple[Item, ...]
     has_more: bool = False
+    tenants: Mapping[int, str] = field(default_factory=dict)
+
+    def tenant_of(self, item: Item) -> str:
+        """Its short name."""
+        return self.tenants.get(item.drift.tenant_id, f"tenant {item.drift.tenant_id}")
 
     @property
     def counts(self) -> dict[str, int]:
@@ -72,7 +80,7 @@ class ReconcileReport:
             "kinds": list(self.kinds),
             "dry_run": self.dry_run,
             **self.counts,
-            "items": [item.payload for item in self.items[:SHOWN_ITEMS]],
+            "items": [{**item.payload, "tenant": self.tenant_of(item)} for item in self.items[:SHOWN_ITEMS]],
             "items_left_off": max(0, len(self.items) - SHOWN_ITEMS),
             "has_more": self.has_more,
             "reconciled_at": self.reconciled_at.isoformat(),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from django.db import DatabaseError, transaction
 
@@ -18,6 +20,7 @@ from apps.tenants.services import Refused, audit
 
 logger = logging.getLogger(__name__)
 MAX_REASON = 500
+RUN = "reconcile.run"
 
 
 def reconcile(
@@ -34,7 +37,7 @@ def reconcile(
 
     `tenant` None means all tenants and is for on-call alone. A real run needs a reason. Each repair is a transaction of
     its own with its audit entry, so one that fails takes no other back; the run leaves one entry more, also when it
-    found nothing. With `limit` it stops after so many, and the report says whether there are more.
+    found nothing or could not be done. With `limit` it stops after so many, and the report says whether there are more.
 
     Raises `Refused` for an unknown kind, a missing reason or one that is too long.
     """
@@ -51,28 +54,54 @@ def reconcile(
     with tenant_scope(tenant) if tenant is not None else all_tenants_scope():
         items: list[Item] = []
         has_more = False
-        for reconciler, drift in _found(kinds, scope):
-            if has_more := limit is not None and len(items) >= limit:
-                break
-            items.append(
-                Item(drift, Result.FOUND)
-                if dry_run
-                else _repair(reconciler, drift, reason=reason, actor=actor)
-            )
-        report = ReconcileReport(tuple(kinds), dry_run, database_now(), tuple(items), has_more)
+        try:
+            for reconciler, drift in _found(kinds, scope):
+                if has_more := limit is not None and len(items) >= limit:
+                    break
+                items.append(
+                    Item(drift, Result.FOUND)
+                    if dry_run
+                    else _repair(reconciler, drift, reason=reason, actor=actor)
+                )
+        except DatabaseError as error:
+            if not dry_run:
+                with suppress(DatabaseError):  # the first one tells more
+                    run_failed(kinds=kinds, tenant=tenant, reason=reason, actor=actor, error=error)
+            raise
+        report = ReconcileReport(tuple(kinds), dry_run, database_now(), tuple(items), has_more, _names(items))
         if not dry_run:
             with transaction.atomic():
-                audit(
-                    actor=actor,
-                    action="reconcile.run",
-                    tenant=tenant,
-                    object_type="reconcile",
-                    object_id=",".join(kinds)[:100],
-                    reason=reason,
-                    data={**report.counts, "reconciled_at": report.reconciled_at.isoformat()},
-                )
+                data = {**report.counts, "reconciled_at": report.reconciled_at.isoformat()}
+                _record(kinds, tenant, reason, actor, data)
                 wake_scheduler()
     return report
+
+
+def run_failed(
+    *, kinds: Sequence[str], tenant: Tenant | None, reason: str, actor: str, error: Exception
+) -> None:
+    """Record a run that could not be done, as one failure."""
+    with tenant_scope(tenant) if tenant is not None else all_tenants_scope(), transaction.atomic():
+        _record(kinds, tenant, reason, actor, {"failures": 1, "error": type(error).__name__})
+
+
+def _record(
+    kinds: Sequence[str], tenant: Tenant | None, reason: str, actor: str, data: Mapping[str, Any]
+) -> None:
+    audit(
+        actor=actor,
+        action=RUN,
+        tenant=tenant,
+        object_type="reconcile",
+        object_id=",".join(kinds)[:100],
+        reason=reason,
+        data=data,
+    )
+
+
+def _names(items: Sequence[Item]) -> dict[int, str]:
+    ids = {item.drift.tenant_id for item in items}
+    return dict(Tenant.objects.filter(pk__in=ids).values_list("pk", "schema_name")) if ids else {}
 
 
 def _found(kinds: Sequence[str], scope: Scope) -> Iterator[tuple[Reconciler, Drift]]:
@@ -102,7 +131,7 @@ def _repair(reconciler: Reconciler, drift: Drift, *, reason: str, actor: str) ->
                     "result": repair.result.value,
                 },
             )
-            return Item(seen, repair.result)
+            return Item(seen, repair.result, repair.detail)
     except CannotRepair as error:
         return Item(drift, Result.FAILED, str(error))
     except DatabaseError as error:

@@ -199,6 +199,15 @@ DEEDS = [
         member=403,
     ),
     _deed(
+        "reconcile everything",
+        "reconcile-list",
+        "POST",
+        "reconcile",
+        overview.RECONCILED,
+        {"kinds": ["cursors", "stuck_executions"], "dry_run": True, "reason": "the contract asks"},
+        member=403,
+    ),
+    _deed(
         "reconcile",
         "reconcile-kind",
         "POST",

@@ -1,9 +1,10 @@
--- Cancel what waits of a job that is going away. A tick that was never tried becomes a skip; whatever was tried, and
--- what somebody asked for by hand, a backfill too, fails in the ledger, where who asked for it can find it.
--- A row that a worker is just claiming is waited for, found leased, and left alone.
+-- Cancel what waits of a job that is going away, or of that the one execution `id`. A tick that was never tried becomes a
+-- skip; whatever was tried, and what somebody asked for by hand, a backfill too, fails in the ledger, where who asked for it
+-- can find it. A row that a worker is just claiming is waited for, found leased, and left alone.
 WITH gone AS (
     DELETE FROM executions_execution
     WHERE tenant_id = %(tenant_id)s AND job_id = %(job_id)s AND state = 'pending'
+      AND (%(id)s::bigint IS NULL OR id = %(id)s)
     RETURNING *
 ), skipped AS (
     INSERT INTO executions_skip (tenant_id, job_id, first, last, count, reason, detail, epoch)

@@ -1,9 +1,10 @@
 -- Take back expired leases. The execution waits again under the same id, or, when it has lost as many workers as it may,
--- goes to the ledger as failed. Rows that their worker is just renewing or completing are skipped.
+-- goes to the ledger as failed. Rows that their worker is just renewing or completing are skipped. Those of `ids`, or all.
 WITH expired AS MATERIALIZED (
     SELECT id, lost, lease_token, leased_at, worker
     FROM executions_execution
     WHERE state = 'leased' AND lease_expires_at < (SELECT clock_timestamp())
+      AND (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s::bigint[]))
     ORDER BY lease_expires_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.operations.reconcilers import RECONCILERS
 from apps.operations.services import MAX_REASON
 from apps.tenants.api.schema import Shape
 
@@ -13,17 +14,29 @@ class ReconcileBody(Shape):
     reason = serializers.CharField(default="", allow_blank=True, max_length=MAX_REASON)
 
 
+class ReconcileAllBody(ReconcileBody):
+    kinds = serializers.MultipleChoiceField(
+        choices=list(RECONCILERS),
+        required=False,
+        allow_empty=False,
+        help_text="What to look for; left out, everything.",
+    )
+
+
 class ReconcileItemShape(serializers.Serializer[Any]):
     kind = serializers.CharField()
     problem = serializers.CharField()
     tenant_id = serializers.IntegerField()
+    tenant = serializers.CharField(help_text="Its short name.")
     object_type = serializers.CharField(
-        help_text="What has drifted: a job, a user, a connection or the tenant."
+        help_text="What has drifted: a job, a user, a connection, an execution, a content or the tenant."
     )
     object_id = serializers.IntegerField(
-        help_text="The id of the job, connection or tenant, or the user's old one."
+        help_text="The id of the job, connection, execution or tenant, the user's old one, or the content's job's."
     )
-    name = serializers.CharField(help_text="The job's name, the user's id, or the platform and its user.")
+    name = serializers.CharField(
+        help_text="The job's name, with the time of its execution; the user's id; or the platform and its user."
+    )
     sentence = serializers.CharField()
     found = serializers.DictField()
     wanted = serializers.DictField()

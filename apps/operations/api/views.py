@@ -1,6 +1,9 @@
-"""POST reconcile/{kind}: what the command and the admin do, for the asking tenant alone."""
+"""POST reconcile and reconcile/{kind}: what the command and the admin do, for the asking tenant alone."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -9,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.operations import services
-from apps.operations.api.schema import ReconcileBody, ReconcileReportShape
+from apps.operations.api.schema import ReconcileAllBody, ReconcileBody, ReconcileReportShape
 from apps.operations.reconcilers import RECONCILERS
 from apps.tenants.api.access import member_of
 from apps.tenants.api.body import checked
 from apps.tenants.api.errors import InvalidFields
+from apps.tenants.api.schema import ErrorShape
 from apps.tenants.api.views import TenantViewSet
 from apps.tenants.permissions import IsAdmin
 from apps.tenants.services import Refused
@@ -31,6 +35,20 @@ class ReconcileViewSet(TenantViewSet):
     permission_classes = [IsAdmin]
 
     @extend_schema(
+        operation_id="reconcile_all",
+        request=ReconcileAllBody,
+        responses={200: ReconcileReportShape, 400: ErrorShape},
+    )
+    def create(self, request: Request) -> Response:
+        """Find drift of these kinds, or of all, in the tenant and repair it, with a reason; a dry run only shows it.
+
+        One request repairs a hundred at most, and says whether there are more.
+        """
+        asked = checked(ReconcileAllBody, request)
+        chosen = asked.get("kinds", RECONCILERS)
+        return self._reconciled(request, [kind for kind in RECONCILERS if kind in chosen], asked)
+
+    @extend_schema(
         operation_id="reconcile",
         parameters=[_KIND],
         request=ReconcileBody,
@@ -44,10 +62,13 @@ class ReconcileViewSet(TenantViewSet):
         """
         if kind not in RECONCILERS:
             raise Http404
-        member, asked = member_of(request), checked(ReconcileBody, request)
+        return self._reconciled(request, [kind], checked(ReconcileBody, request))
+
+    def _reconciled(self, request: Request, kinds: Sequence[str], asked: Mapping[str, Any]) -> Response:
+        member = member_of(request)
         try:
             report = services.reconcile(
-                kinds=[kind],
+                kinds=kinds,
                 tenant=member.tenant,
                 dry_run=asked["dry_run"],
                 reason=asked["reason"],

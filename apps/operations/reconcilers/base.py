@@ -55,13 +55,18 @@ class Repair:
 
     result: Result
     drift: Drift
+    detail: str = ""  # of FAILED: why, where what can be done about it was done and has to stay
 
 
 class Reconciler(Protocol):
-    """One kind of drift. Both methods run in a scope that sees the tenants in question."""
+    """One kind of drift. Both methods run in a scope that sees the tenants in question.
+
+    `about` says what is found and what a repair does, to follow a colon.
+    """
 
     kind: str
     title: str
+    about: str
 
     def find(self, scope: Scope) -> Iterator[Drift]:
         """All drift of the kind, reading only."""

@@ -21,6 +21,10 @@ class CursorReconciler:
 
     kind = "cursors"
     title = "Cursors"
+    about = (
+        "cursors that are missing or do not stand where their job's schedule and the ledger say;"
+        " they are put at the first time without an outcome"
+    )
 
     def find(self, scope: Scope) -> Iterator[Drift]:
         jobs = Job.objects.order_by("id")

@@ -35,6 +35,7 @@ class PlatformJobReconciler:
 
     kind = "platform_jobs"
     title = "Platform jobs"
+    about = "connected platforms whose monitoring job is missing or still paused; it is made or resumed"
 
     def find(self, scope: Scope) -> Iterator[Drift]:
         active = Tenant.objects.filter(status=Tenant.Status.ACTIVE).order_by("pk")

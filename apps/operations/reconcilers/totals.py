@@ -16,6 +16,7 @@ class TotalsReconciler:
 
     kind = "cumulative_stats"
     title = "Cumulative totals"
+    about = "a tenant's cumulative totals that are not what its history says; what they are off is added"
 
     def find(self, scope: Scope) -> Iterator[Drift]:
         tenants = [scope.tenant] if scope.tenant is not None else Tenant.objects.order_by("id")

@@ -20,6 +20,7 @@ class UserIdReconciler:
 
     kind = "user_ids"
     title = "User ids"
+    about = "rows with one of a user's two ids where the other is known; it is filled in"
 
     def find(self, scope: Scope) -> Iterator[Drift]:
         for tenant in [scope.tenant] if scope.tenant is not None else _all_tenants():

@@ -4,6 +4,13 @@ from tests.isolation.routes.route import ADMINS_ONLY, Route
 
 ROUTES = [
     Route(
+        "reconcile-list",
+        "POST",
+        "reconcile",
+        body={"dry_run": True, "reason": "the matrix asks"},
+        **ADMINS_ONLY,
+    ),
+    Route(
         "reconcile-kind",
         "POST",
         "reconcile/cursors",

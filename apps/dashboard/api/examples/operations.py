@@ -14,10 +14,59 @@ _TOTALS = {
 }
 
 BODIES: dict[str, Any] = {
+    "reconcile_all": {
+        "kinds": ["cursors", "stuck_executions"],
+        "dry_run": True,
+        "reason": "No leader for an hour.",
+    },
     "reconcile": {"dry_run": False, "reason": "The database was restored from a backup."},
     "cumulative_stats_reconcile": {"dry_run": False, "reason": "Old history was imported."},
 }
 ANSWERS: dict[str, dict[str, Any]] = {
+    "reconcile_all": {
+        "200": {
+            "success": True,
+            "kinds": ["cursors", "stuck_executions"],
+            "dry_run": True,
+            "found": 1,
+            "created": 0,
+            "repaired": 0,
+            "skipped": 0,
+            "failures": 0,
+            "items": [
+                {
+                    "kind": "stuck_executions",
+                    "problem": "lease_expired",
+                    "tenant_id": 1,
+                    "tenant": "acme",
+                    "object_type": "execution",
+                    "object_id": 90210,
+                    "name": "Nightly invoices at 2026-11-25 01:30:00",
+                    "sentence": "Its lease ran out more than a minute ago, and no leader took it back.",
+                    "found": {
+                        "state": "leased",
+                        "attempt": 1,
+                        "run_at": "2026-11-25T01:30:00+00:00",
+                        "worker": "w-7:31:9c41d0",
+                        "lease_expires_at": "2026-11-25T01:31:07.120030+00:00",
+                    },
+                    "wanted": {
+                        "state": "pending",
+                        "attempt": 1,
+                        "run_at": "2026-11-25T01:30:00+00:00",
+                        "worker": None,
+                        "lease_expires_at": None,
+                    },
+                    "result": "found",
+                    "detail": "",
+                }
+            ],
+            "items_left_off": 0,
+            "has_more": False,
+            "reconciled_at": "2026-11-25T02:41:09.004417Z",
+        },
+        "400": invalid("reason", "A repair needs a reason."),
+    },
     "reconcile": {
         "200": {
             "success": True,
@@ -33,6 +82,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
                     "kind": "cursors",
                     "problem": "behind",
                     "tenant_id": 1,
+                    "tenant": "acme",
                     "object_type": "job",
                     "object_id": 42,
                     "name": "Nightly invoices",
