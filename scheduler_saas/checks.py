@@ -24,6 +24,7 @@ WITHOUT_ROW_SECURITY = frozenset(
         "tenants_user_user_permissions",
         "leadership_leaderterm",
         "leadership_refusedwrite",
+        "operations_evidence",
         "django_session",
         "django_content_type",
         "django_migrations",
