@@ -1,4 +1,4 @@
-"""A system that every gate lets pass: a leader and a standby, two tenants with history, and a matrix that has passed."""
+"""A system that every gate lets pass: a leader, a standby, two tenants with history, a matrix that has passed."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from django.core.handlers.base import BaseHandler
 from django.http import HttpResponseBase
 from django.test import RequestFactory
+from django.urls import get_urlconf, set_urlconf
 from rest_framework.test import force_authenticate
 
 from apps.tenants.authentication import Member
@@ -31,13 +32,17 @@ class Asker:
     member: Member
 
     def get(self, path: str, **query: str) -> tuple[int, bytes]:
-        """Status and body. The present scope is as it was afterwards."""
+        """Status and body. Scope and URL conf are afterwards as before: this may be within a request of the admin."""
+        urlconf = get_urlconf()
         request: Any = RequestFactory().get(BASE + path, query, secure=True, headers={"host": self.host})
         request.of_gate = True
         force_authenticate(request, user=cast(Any, self.member))
         with tenant_scope(self.tenant):  # the request leaves every scope; this one knows the way back
-            response = _handler().get_response(request)
-            return response.status_code, _body(response)
+            try:
+                response = _handler().get_response(request)
+                return response.status_code, _body(response)
+            finally:
+                set_urlconf(urlconf)
 
 
 def asker_of(tenant: Tenant) -> Asker | None:

@@ -2,6 +2,7 @@
 
 - `matrix`     the rows of the test matrix, their files and the order of their stages; the one source
 - `record`     the result of a row as a file, and what commit this is; works without Django
+- `own_command`   runs a row that is no pytest, and records it
 - `evidence`   those results as checks: of this commit, of a clean tree, complete and passed
 - `isolation`, `leaders`, `ledger`, `readiness`   what the database says; the product adds what only it can look at
 - `run`        a gate as a whole

@@ -1,6 +1,6 @@
 """The result of a row of the test matrix as a file, `<directory>/<row>.json`, and the commit that it is a result of.
 
-Written by the tests' plugin and by `python -m tests.evidence`, neither of which may need Django.
+Written by the tests' plugin and by `own_command`, which may not need Django.
 """
 
 from __future__ import annotations
