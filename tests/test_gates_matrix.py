@@ -20,6 +20,7 @@ from apps.operations.gates.record import NotAResult, read, write
 from apps.operations.models import Evidence
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import AuditEntry
+from tests.chaos.conftest import collect_ignore
 from tests.gates import passed_matrix, repository, result
 from tests.replicas import ROOT
 
@@ -30,11 +31,12 @@ def test_the_documented_table_is_the_matrix() -> None:
     assert table() in (ROOT / "docs/scheduler/stage_gates_and_cicd_matrix.md").read_text()
 
 
-def test_every_pattern_names_tests_and_every_row_has_a_stage() -> None:
+def test_every_pattern_names_tests_that_the_suite_runs_and_every_row_has_a_stage() -> None:
     for row in ROWS:
         for pattern in row.files:
             assert list(ROOT.glob(pattern)), pattern
-        assert all((ROOT / file).is_file() for file in row.test_files(ROOT))
+        # A directory's conftest may leave files out, and the row would never be complete.
+        assert not {Path(file).name for file in row.test_files(ROOT)} & set(collect_ignore)
     staged = [key for keys in STAGES for key in keys]
     assert sorted(staged) == sorted(row.key for row in ROWS if row.files)
     assert stages_of_files(ROOT)["tests/test_scheduler_p0b_guardrails.py"] == 0, "it is of row A and of row C"

@@ -63,7 +63,7 @@ def term_checks() -> Iterator[Check]:
     name = "terms one after the other"
     if found is None:
         yield Check(
-            name, True, f"{terms} terms of {DAYS} days: epochs and times are in order, none overlaps."
+            name, True, f"Terms of {DAYS} days: {terms}. Epochs and times are in order, none overlaps."
         )
         return
     epoch, before, started_at, before_ended, disordered, number = found
