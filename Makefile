@@ -22,7 +22,7 @@ ifdef POSTGRES
 export EMBEDDED_POSTGRES_BIN := $(or $(EMBEDDED_POSTGRES_BIN),/usr/lib/postgresql/$(POSTGRES)/bin)
 endif
 
-.PHONY: help demo test verify lint types imports bench chaos model clean .venv
+.PHONY: help demo test row verify lint types imports bench chaos model clean .venv
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -44,6 +44,9 @@ demo: $(STAMP) ## The product at work on this machine; ARGS="--for 30 --kill-lea
 test: $(STAMP) ## The tests; POSTGRES=15 for another version, ARGS for pytest
 	@$(BIN)/python -m pytest -n $(WORKERS) -rs $(ARGS)
 
+row: $(STAMP) ## A row of the test matrix, for the gates: ROW=B
+	@files=$$($(BIN)/python -m apps.operations.gates.matrix $(ROW)) && $(BIN)/python -m pytest -n $(WORKERS) -rs $(ARGS) $$files
+
 lint: $(STAMP) ## ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -64,7 +67,7 @@ chaos: $(STAMP) ## Random faults, a cut network, a failover, an upgrade; SECONDS
 	@SECONDS=$(SECONDS_OF_CHAOS) SEED=$(SEED) OLD=$(OLD) $(BIN)/python -m pytest -rs -p no:cacheprovider --timeout 0 tests/chaos $(ARGS)
 
 model: ## The protocol as a model, checked by spin; ARGS=NO_FENCE for one broken variant, step by step
-	@$(PYTHON) docs/model/check $(ARGS)
+	@$(if $(ARGS),,$(PYTHON) -m apps.operations.gates.own_command D-model --) $(PYTHON) docs/model/check $(ARGS)
 
 clean: ## Stop the embedded Postgres; remove its data, .venv and caches
 	@if [ -x $(BIN)/python ] && [ -d scheduler_saas ]; then $(BIN)/python -m scheduler_saas.embedded remove; fi

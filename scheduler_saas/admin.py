@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from apps.operations.gates.page import gates_page
 from apps.operations.pages import reconcile_page
 from apps.operations.selectors import FailingTenant, overview
 
@@ -38,7 +39,10 @@ class OperatorsSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def extra_urls(self) -> list[URLPattern]:
-        return [path("reconcile/", self.admin_view(reconcile_page), name="reconcile")]
+        return [
+            path("reconcile/", self.admin_view(reconcile_page), name="reconcile"),
+            path("gates/", self.admin_view(gates_page), name="gates"),
+        ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Numbers of all tenants, for those who may look at tenants."""

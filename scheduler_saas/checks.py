@@ -25,6 +25,7 @@ WITHOUT_ROW_SECURITY = frozenset(
         "leadership_leaderterm",
         "leadership_refusedwrite",
         "operations_alertstate",
+        "operations_evidence",
         "django_session",
         "django_content_type",
         "django_migrations",

@@ -27,6 +27,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse("admin:reconcile"),
                     "permission": _may("jobs.change_cursor"),
                 },
+                {
+                    "title": "Gates",
+                    "icon": "rule",
+                    "link": reverse("admin:gates"),
+                    "permission": _may("operations.view_evidence"),
+                },
             ],
         },
         {

@@ -20,9 +20,15 @@ from apps.tenants.context import all_tenants_scope
 from apps.tenants.machine import database_url
 from tests.casts import Cast
 from tests.factories import PlanFactory, TenantFactory
+from tests.plugins import POSTGRES
 from tests.workers import Session, WorkerProcess, workers
 
-pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.operators", "tests.plugins.worlds"]
+pytest_plugins = [
+    "tests.plugins.matrix",
+    "tests.plugins.no_skips",
+    "tests.plugins.operators",
+    "tests.plugins.worlds",
+]
 
 # What the session's tenants are made of; everything else is emptied after a `live_db` test.
 _KEPT = [
@@ -61,6 +67,8 @@ def django_db_setup(
     with django_db_blocker.unblock():
         keep = django_db_keepdb and not django_db_createdb
         made = setup_databases(verbosity=request.config.option.verbose, interactive=False, keepdb=keep)
+        version = connection.cursor().connection.info.server_version
+        request.config.stash[POSTGRES] = f"{version // 10_000}.{version % 10_000}"
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, IntegerField, Min, Q, Sum
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, TruncHour
+from django.db.models import Count, Min, Q, Sum
+from django.db.models.functions import TruncHour
 
 from apps.executions.ledger import Unplaced, unplaced
 from apps.executions.models import Counter, Execution
@@ -18,8 +17,7 @@ from apps.jobs.models import Cursor
 from apps.jobs.schedules import database_now
 from apps.jobs.states import FAILING_IN_A_ROW
 from apps.leadership.selectors import LeadershipStatus, leadership_status
-from apps.operations.services import RUN
-from apps.tenants.models import AuditEntry, Tenant
+from apps.tenants.models import Tenant
 
 LATE = timedelta(seconds=15)  # the grace that jobs have by default
 WORST = 10  # tenants shown
@@ -108,13 +106,6 @@ def overview() -> Overview:
         suspended=Tenant.objects.filter(status=Tenant.Status.SUSPENDED).count(),
         unplaced=_unplaced(),
     )
-
-
-def reconcile_failures(since: datetime) -> int:
-    """What runs of reconcile, those of workers too, could not repair since then. Of what the scope sees."""
-    runs = AuditEntry.objects.filter(action=RUN, at__gte=since)  # the index audit_of_repairs
-    failures = Cast(KeyTextTransform("failures", "data"), IntegerField())
-    return int(runs.aggregate(total=Sum(failures))["total"] or 0)
 
 
 def _unplaced() -> list[Unplaced]:

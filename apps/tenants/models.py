@@ -175,7 +175,11 @@ class AuditEntry(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["tenant", "-at"], name="audit_of_tenant"),
             # What reconcile could not repair lately, of all tenants: asked by a metric.
-            models.Index(fields=["-at"], condition=models.Q(action="reconcile.run"), name="audit_of_repairs"),
+            models.Index(
+                fields=["-at"],
+                condition=models.Q(action__in=["reconcile.run", "platforms.reconcile"]),
+                name="audit_of_repairs",
+            ),
         ]
 
     def __str__(self) -> str:

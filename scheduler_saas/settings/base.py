@@ -12,6 +12,9 @@ if (BASE_DIR / ".env").exists():
     env.read_env(str(BASE_DIR / ".env"))
 
 VERSION = "0.1.0"
+# Of what runs outside a checkout: the commit it was built of. Gates compare the results of the test matrix with it.
+RELEASE_COMMIT = env("RELEASE_COMMIT", default="")
+EVIDENCE_DIR = env("EVIDENCE_DIR", default=str(BASE_DIR / "var" / "evidence"))
 DEBUG = False
 SECRET_KEY = env("SECRET_KEY", default="")
 

@@ -16,6 +16,6 @@ class WritingView(APIView):
         return Response({"changed": Job.objects.filter(tenant=member.tenant).update(name="written by a GET")})
 
 
-urlpatterns = [path("api/scheduler/writing", WritingView.as_view())]
+urlpatterns = [path("api/scheduler/writing", WritingView.as_view(), name="writing")]
 handler404 = "apps.tenants.api.errors.not_found"
 handler500 = "apps.tenants.api.errors.server_error"

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="auditentry",
             index=models.Index(
                 fields=["-at"],
-                condition=models.Q(action="reconcile.run"),
+                condition=models.Q(action__in=["reconcile.run", "platforms.reconcile"]),
                 name="audit_of_repairs",
             ),
         ),
