@@ -126,7 +126,13 @@ def test_a_scheduler_tells_how_late_it_dispatched(live_db: str, acme: Any, tmp_p
         )
         try:
             seen = wait_for(
-                lambda: (found := figures(port)).get(("scheduler_dispatch_lag_seconds_count",)) and found,
+                lambda: (
+                    (found := figures(port)).get(("scheduler_dispatch_lag_seconds_count",))
+                    and found.get(
+                        ("scheduler_step_seconds_count", "dispatch")
+                    )  # counted when the step is over
+                    and found
+                ),
                 "it dispatched",
             )
             process.send_signal(signal.SIGTERM)

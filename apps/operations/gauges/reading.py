@@ -30,9 +30,10 @@ def read_gauges() -> dict[str, float]:
     A read that fails, or takes longer than STATEMENT_SECONDS, is logged and counted in `scheduler_gauge_errors`; its
     gauges are missing, the others are there. Raises DatabaseError when there is no database to ask.
 
-    With a thousand tenants, a hundred thousand jobs and a ledger of ten million rows it takes some tens of
-    milliseconds, for nothing walks what grows with them but the due cursors and the live queue. Two numbers have to be
-    bounded:
+    What it costs grows with the tenants (an index look-up each, for most reads), with what was skipped and counted in
+    the last hour, and with what is due and live; not with jobs nor with the ledger. With a thousand tenants, a hundred
+    thousand jobs, 20,000 live executions and 250,000 skips of the last hour it takes about half a second, a tenth of
+    which is the sweep. Two numbers have to be bounded:
 
     - `scheduler_stat_drift_cycles` compares each tenant's totals with its tallies, two rows that the folds of
       completions, imports and retention write in one statement. So it sees totals that went astray on every read and

@@ -1,20 +1,20 @@
--- For each platform of each user, the ticks of its monitoring job that were skipped in the last hour, and the reconciles that
--- passed it over for anything but that its job is there. By the indexes skip_of_tenant and audit_of_tenant.
+-- For each platform of each user, the ticks of its monitoring job that were skipped in the last hour (of a range that began
+-- before it, the last one), and the reconciles that passed it over for anything but that its job is there. By the indexes
+-- job_one_per_connected_platform, skip_once_per_tick and audit_of_tenant.
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ), ticks AS (
-    SELECT job.tenant_id, coalesce(job.user_id, job.legacy_user_id::text) AS user_key, job.platform, skipped.count AS n
-    FROM tenants_tenant AS tenant
+    SELECT job.tenant_id, coalesce(job.user_id, job.legacy_user_id::text) AS user_key, job.platform, skipped.n
+    FROM jobs_job AS job
     CROSS JOIN LATERAL (
-        SELECT skip.job_id, skip.count
+        SELECT
+            sum(CASE WHEN skip.first > (SELECT now FROM clock) - interval '1 hour' THEN skip.count ELSE 1 END) AS n
         FROM executions_skip AS skip
-        WHERE skip.tenant_id = tenant.id
+        WHERE skip.job_id = job.id
           AND skip.last > (SELECT now FROM clock) - interval '1 hour'
           AND skip.last <= (SELECT now FROM clock)
-        OFFSET 0
     ) AS skipped
-    JOIN jobs_job AS job ON job.id = skipped.job_id
-    WHERE job.task_category = %(platform_category)s
+    WHERE job.task_category = %(platform_category)s AND job.deleted_at IS NULL AND skipped.n > 0
 ), reconciled AS (
     SELECT tenant.id AS tenant_id, entry.object_id AS user_key, ensured.key AS platform, 1 AS n
     FROM tenants_tenant AS tenant

@@ -2,14 +2,14 @@
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 )
-SELECT format('scheduler_skips_last_hour{reason="%%s"}', skipped.reason), sum(skipped.count)::float8
+SELECT format('scheduler_skips_last_hour{reason="%%s"}', skipped.reason), sum(skipped.n)::float8
 FROM tenants_tenant AS tenant
 CROSS JOIN LATERAL (
-    SELECT skip.reason, skip.count
+    SELECT skip.reason, sum(skip.count) AS n
     FROM executions_skip AS skip
     WHERE skip.tenant_id = tenant.id
       AND skip.last > (SELECT now FROM clock) - interval '1 hour'
       AND skip.last <= (SELECT now FROM clock)
-    OFFSET 0
+    GROUP BY skip.reason
 ) AS skipped
 GROUP BY skipped.reason
