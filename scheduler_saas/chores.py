@@ -1,7 +1,8 @@
-"""What a worker does beside its executions, once in a while and in no hurry: give connected platforms their jobs.
+"""What a worker does beside its executions, once in a while and in no hurry: give connected platforms their jobs, and
+send notifications.
 
-In a thread of its own with a connection of its own, so that nothing here holds up an execution; whatever goes wrong is
-logged and tried again the next time.
+Each in a thread of its own with a connection of its own, so that nothing here holds up an execution or another chore;
+whatever goes wrong is logged and tried again the next time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -30,8 +32,17 @@ Drift = tuple[str, int]  # the problem, and the id of what has it
 STOP_SECONDS = 2.0  # what a run may still take after SIGTERM before it is left to its rollback
 
 
+class Chore(Protocol):
+    name: str  # for the log
+
+    def run_once(self) -> dict[str, int]:
+        """What was done, by name."""
+
+
 class PlatformChore:
     """Reconciles every active tenant's platforms, while no other process does."""
+
+    name = "platform jobs"
 
     def __init__(self, stopping: threading.Event | None = None) -> None:
         self._stopping = stopping or threading.Event()
@@ -76,10 +87,10 @@ class PlatformChore:
 class Chores:
     """Runs the chore at the start and then every `interval` seconds, until `stop`. 0: never."""
 
-    def __init__(self, interval: float | None = None, chore: PlatformChore | None = None) -> None:
+    def __init__(self, interval: float | None = None, chore: Chore | None = None) -> None:
         self._interval = settings.PLATFORM_RECONCILE_INTERVAL if interval is None else interval
         self._stopping = threading.Event()
-        self._chore = chore or PlatformChore(self._stopping)
+        self._chore: Chore = chore or PlatformChore(self._stopping)
         # A daemon: a run that hangs in a statement must not keep the process from ending.
         self._thread = threading.Thread(target=self._loop, name="chores", daemon=True)
 
@@ -101,9 +112,11 @@ class Chores:
         while not self._stopping.is_set():
             try:
                 if did := {name: n for name, n in self._chore.run_once().items() if n}:
-                    logger.info("platform jobs: %s", ", ".join(f"{n} {name}" for name, n in did.items()))
+                    logger.info(
+                        "%s: %s", self._chore.name, ", ".join(f"{n} {name}" for name, n in did.items())
+                    )
             except Exception:  # a chore's error is the chore's alone
-                logger.exception("platform jobs could not be reconciled; trying again later")
+                logger.exception("%s: this run failed; trying again later", self._chore.name)
             finally:
                 connection.close()
             self._stopping.wait(self._interval)

@@ -48,19 +48,23 @@ class Command(BaseCommand):
             self.stdout.write(did or "nothing was due")
 
     async def _run(self, limits: Limits, options: dict[str, Any]) -> dict[str, int]:
+        from apps.operations.notifications.sending import NotificationChore
         from scheduler_saas.chores import Chores
 
         worker = Worker(limits=limits, name=options["name"], until_empty=options["drain"])
         # A drain is over in a moment; who runs workers by cron runs `reconcile` by cron.
         chores = Chores(interval=0.0 if options["drain"] else None)
+        telling = NotificationChore()
+        notifications = Chores(interval=0.0 if options["drain"] else telling.interval, chore=telling)
 
         def stop() -> None:
             worker.stop()
             chores.stop()
+            notifications.stop()
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        with chores:
+        with chores, notifications:
             await worker.run()
         return dict(worker.counts)
