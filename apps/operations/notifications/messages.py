@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from apps.jobs.models import Notice
@@ -87,7 +87,6 @@ def _subject(tenant: str, said: str) -> str:
 
 
 def _lines(event: dict[str, Any]) -> list[str]:
-    at = f"{datetime.fromisoformat(event['at']):%Y-%m-%d %H:%M:%S} UTC"
     failures = event["consecutive_failures"]
     in_a_row = "1 failure" if failures == 1 else f"{failures:,} failures in a row"
     match event["event"]:
@@ -96,8 +95,16 @@ def _lines(event: dict[str, Any]) -> list[str]:
         case Event.RECOVERY:
             said = f"recovered after {in_a_row}"
         case _:
-            said = f"is left alone until {event['cool_off_until']} after {in_a_row}"
-    lines = ["", f"{event['job_name']} (job {event['job_id']}, {event['task_type']}) {said}.", f"  at {at}"]
+            said = f"is left alone until {_time(event['cool_off_until'])} after {in_a_row}"
+    lines = [
+        "",
+        f"{event['job_name']} (job {event['job_id']}, {event['task_type']}) {said}.",
+        f"  at {_time(event['at'])}",
+    ]
     if event["reason"] and event["event"] != Event.RECOVERY:
         lines.append(f"  {event['reason']}")
     return lines
+
+
+def _time(text: str) -> str:
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
