@@ -29,7 +29,8 @@ class NewNotice(NamedTuple):
 
 def notices_of(told: Iterable[Told], outcomes: Mapping[int, JobOutcome]) -> list[NewNotice]:
     """What has changed for these jobs; nothing for most of them."""
-    return [notice for job in told for notice in _of_job(job, outcomes[job.job_id])]
+    changed = [job for job in told if job.failures_before or outcomes[job.job_id].failures]
+    return [notice for job in changed for notice in _of_job(job, outcomes[job.job_id])]
 
 
 def _of_job(job: Told, outcome: JobOutcome) -> Iterator[NewNotice]:

@@ -45,11 +45,7 @@ class Delivery(models.Model):
                 condition=models.Q(finished_at__isnull=False),
                 name="delivery_finished",
             ),
-            models.Index(
-                fields=["tenant", "channel_id"],
-                condition=models.Q(state="pending"),
-                name="delivery_of_channel",
-            ),
+            models.Index(fields=["tenant", "channel_id", "created_at"], name="delivery_of_channel"),
         ]
 
     def __str__(self) -> str:

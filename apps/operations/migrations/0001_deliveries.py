@@ -65,11 +65,7 @@ class Migration(migrations.Migration):
                         fields=["finished_at"],
                         name="delivery_finished",
                     ),
-                    models.Index(
-                        condition=models.Q(("state", "pending")),
-                        fields=["tenant", "channel_id"],
-                        name="delivery_of_channel",
-                    ),
+                    models.Index(fields=["tenant", "channel_id", "created_at"], name="delivery_of_channel"),
                 ],
             },
         ),

@@ -6,6 +6,7 @@ The entry has no address and no secret.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.executions.targets.ssrf import AddressPolicy, EgressRefusedError
@@ -29,6 +30,10 @@ from apps.vault.models import NotificationChannel
 from apps.vault.services import new_signing_secret
 
 Kind = NotificationChannel.Kind
+TEST_AGAIN = timedelta(minutes=1)
+JUST_TESTED = (
+    "This channel is being tested, or was a minute ago; its last_sent_at or last_error says how it went."
+)
 MAX_CHANNELS = 20  # of a tenant
 _NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 _PLAIN = ("name", "events", "job_id", "task_type", "user_id", "enabled")
@@ -104,15 +109,14 @@ def channel_delete(*, tenant: Tenant, channel_id: int, actor: str) -> None:
 def channel_test(*, tenant: Tenant, channel_id: int, actor: str) -> Delivery:
     """Have a worker send a message that says it is a test, also where the channel is off.
 
-    Raises NotificationChannel.DoesNotExist, and NotAsItIs while the last test is still under way.
+    Raises NotificationChannel.DoesNotExist, and NotAsItIs where there was one in the last minute or one is under way.
     """
     with tenant_scope(tenant), transaction.atomic():
         channel = channels_of(tenant).select_for_update().get(pk=channel_id)
-        earlier = Delivery.objects.filter(
-            tenant=tenant, channel_id=channel_id, state=Delivery.State.PENDING, is_test=True
-        )
-        if earlier.exists():
-            raise NotAsItIs("A test of this channel is still under way; its last_error says how it fares.")
+        tests = Delivery.objects.filter(tenant=tenant, channel_id=channel_id, is_test=True)
+        recent = Q(created_at__gt=Now() - TEST_AGAIN) | Q(state=Delivery.State.PENDING)
+        if tests.filter(recent).exists():
+            raise NotAsItIs(JUST_TESTED)
         delivery = Delivery.objects.create(
             tenant=tenant, channel_id=channel_id, content=test_content(), is_test=True
         )

@@ -120,7 +120,7 @@ def _prepared(tenant: Tenant, claimed: Claimed) -> Message | Failed | None:
     if channel.kind == NotificationChannel.Kind.EMAIL:
         return SentMail(content.address, message_id, messages.mail(claimed.content, **said))
     body = messages.webhook_body(claimed.content, created_at=claimed.created_at, **said)
-    return SentWebhook(content.address, content.secret or "", message_id, body)
+    return SentWebhook(content.address, content.secret or "", message_id, body, claimed.claimed_at)
 
 
 def _settle(tenant: Tenant, claimed: Claimed, failed: Failed | None) -> str:

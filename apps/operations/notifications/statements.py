@@ -24,6 +24,7 @@ class Claimed(NamedTuple):
     attempts: int
     token: UUID
     created_at: datetime
+    claimed_at: datetime
 
 
 def _rows(name: str, **params: Any) -> list[tuple[Any, ...]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -35,6 +35,7 @@ class SentWebhook:
     secret: str = field(repr=False)
     message_id: str
     body: bytes = field(repr=False)
+    at: datetime  # by the database's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ async def _send(client: HttpClient, message: Message) -> Failed | None:
 
 
 async def _post(client: HttpClient, message: SentWebhook) -> Failed | None:
-    signed = sign([message.secret], message.message_id, int(time.time()), message.body)
+    signed = sign([message.secret], message.message_id, int(message.at.timestamp()), message.body)
     try:
         response = await client.request(
             "POST",

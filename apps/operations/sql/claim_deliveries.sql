@@ -12,4 +12,4 @@ WHERE delivery.id = ANY (ARRAY(
     LIMIT %(limit)s
     FOR UPDATE OF due SKIP LOCKED))
 RETURNING delivery.id, delivery.tenant_id, delivery.channel_id, delivery.message_id, delivery.content, delivery.is_test,
-    delivery.attempts, delivery.lease_token, delivery.created_at
+    delivery.attempts, delivery.lease_token, delivery.created_at, clock_timestamp()
