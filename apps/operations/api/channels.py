@@ -116,7 +116,7 @@ class NotificationChannelViewSet(SelfService):
         operation_id="notification_channels_test",
         parameters=[CHANNEL_ID],
         request=None,
-        responses={202: ChannelTestShape, **_REFUSED_ONE, 409: ErrorShape},
+        responses={202: ChannelTestShape, **_REFUSED, 404: ErrorShape, 409: ErrorShape},
     )
     @action(detail=True, methods=["post"])
     def test(self, request: Request, channel_id: str) -> Response:

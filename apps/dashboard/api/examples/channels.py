@@ -52,6 +52,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "notification_channels_delete": {"200": _CHANNEL},
     "notification_channels_test": {
         "202": {"message_id": "0b0c7f3e-6d55-4a7b-9a44-9d4c7c1d7f10", "status": "pending"},
+        "400": invalid("Idempotency-Key", "Use 1 to 255 printable ASCII characters."),
         "409": refused(
             "This channel is being tested, or was a minute ago; its last_sent_at or last_error says how it went."
         ),
