@@ -1,5 +1,5 @@
-"""What a worker does beside its executions, once in a while and in no hurry: give connected platforms their jobs, and
-evaluate alerts.
+"""What a worker does beside its executions, once in a while and in no hurry: give connected platforms their jobs,
+evaluate alerts, send notifications.
 
 Each in a thread of its own with a connection of its own, so that nothing here holds up an execution or another chore;
 whatever goes wrong is logged and tried again the next time.
@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection
 from apps.leadership.alone import alone
 from apps.leadership.locks import Lock
 from apps.operations.alerts.evaluation import evaluate_alone
+from apps.operations.notifications.sending import NotificationChore
 from apps.operations.reconcilers.base import Result
 from apps.operations.reports import Item, ReconcileReport
 from apps.operations.services import reconcile, run_failed
@@ -120,12 +121,16 @@ class AlertChore:
         return {"began": len(changes.began), "ended": len(changes.ended)} if changes else {}
 
 
+def _all(stopping: threading.Event) -> list[Chore]:
+    return [PlatformChore(stopping), AlertChore(), NotificationChore(stopping)]
+
+
 class Chores:
     """Runs each chore at the start and then every `interval` seconds of its own, until `stop`."""
 
     def __init__(self, chores: Sequence[Chore] | None = None) -> None:
         self._stopping = threading.Event()
-        chosen: Sequence[Chore] = [PlatformChore(self._stopping), AlertChore()] if chores is None else chores
+        chosen: Sequence[Chore] = chores if chores is not None else _all(self._stopping)
         # Daemons: a run that hangs in a statement must not keep the process from ending.
         self._threads = [
             threading.Thread(target=self._loop, args=(chore,), name=chore.name, daemon=True)

@@ -30,6 +30,7 @@ from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.services import step_down_request
 from apps.operations.event_logs import event_logs_cleanup
+from apps.operations.notifications import channels
 from apps.operations.services import reconcile, run_failed
 from apps.operations.user_ids.backfill import user_ids_backfill
 from apps.tenants import oncall
@@ -223,6 +224,18 @@ def of_a_calendar(service: Callable[..., Any], **given: Any) -> Callable[..., No
     return deed
 
 
+HOOK = {"name": "hook", "address": SECRET["url"], "events": ["failure"]}
+
+
+def of_a_channel(service: Callable[..., Any], **given: Any) -> Callable[..., None]:
+    def deed(tenant: Any, texts: list[str], **_: Any) -> None:
+        made, secret = channels.channel_create(tenant=tenant, kind="webhook", fields=HOOK, actor="setting up")
+        texts.append(str(secret))
+        service(tenant=tenant, channel_id=made.pk, actor=ACTOR, **given)
+
+    return deed
+
+
 def of_a_key(service: Callable[..., Any], **given: Any) -> Callable[..., None]:
     def deed(tenant: Any, texts: list[str], **_: Any) -> None:
         member = MembershipFactory(tenant=tenant, username="zoe")
@@ -247,6 +260,7 @@ def step_down(tenant: Any, **_: Any) -> None:
 JOB, PEOPLE = "apps.jobs.services.", "apps.tenants.services."
 PLATFORMS = "apps.jobs.platforms.services."
 CALENDARS = "apps.jobs.calendars.services."
+CHANNELS = "apps.operations.notifications.channels."
 DEEDS: dict[str, Callable[..., None]] = {
     JOB + "job_create": create,
     JOB + "job_update": update,
@@ -262,6 +276,12 @@ DEEDS: dict[str, Callable[..., None]] = {
     CALENDARS + "calendar_create": of_the_tenant(calendars.calendar_create, name="Holidays"),
     CALENDARS + "calendar_update": of_a_calendar(calendars.calendar_update, changes={"name": "Closed"}),
     CALENDARS + "calendar_delete": of_a_calendar(calendars.calendar_delete),
+    CHANNELS + "channel_create": of_the_tenant(channels.channel_create, kind="webhook", fields=HOOK),
+    CHANNELS + "channel_update": of_a_channel(
+        channels.channel_update, changes={"address": SECRET["url"] + "2"}
+    ),
+    CHANNELS + "channel_delete": of_a_channel(channels.channel_delete),
+    CHANNELS + "channel_test": of_a_channel(channels.channel_test),
     PLATFORMS + "connection_put": connect,
     PLATFORMS + "connection_delete": connected(platforms.connection_delete, "platform"),
     PLATFORMS + "job_ensure": connected(platforms.job_ensure, "platform"),

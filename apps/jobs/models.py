@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Cast, Coalesce, Now
 
@@ -171,3 +172,48 @@ class Cursor(models.Model):
 
     def __str__(self) -> str:
         return f"cursor of job {self.job_id}"
+
+
+class NoticeWanted(models.Model):
+    """What any channel of a tenant asks for. Tenants without channels have no row, and nothing is kept for them."""
+
+    tenant = models.OneToOneField(
+        "tenants.Tenant", on_delete=models.CASCADE, primary_key=True, related_name="+", db_constraint=False
+    )
+    tenant_id: int
+    events = ArrayField(models.CharField(max_length=10))
+    gathered_at = models.DateTimeField(null=True)  # when notices were last made into messages
+
+    def __str__(self) -> str:
+        return f"notices for tenant {self.tenant_id}"
+
+
+class Notice(models.Model):
+    """Something that a tenant is to be told of a job, and has not been put into a message yet."""
+
+    class Event(models.TextChoices):
+        FAILURE = "failure"
+        RECOVERY = "recovery"
+        COOL_OFF = "cool_off"
+
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    tenant_id: int
+    event = models.CharField(max_length=10, choices=Event)
+    at = models.DateTimeField()
+    job_id = models.BigIntegerField()
+    job_name = models.CharField(max_length=200)
+    task_type = models.CharField(max_length=200)
+    user_id = models.CharField(max_length=200, null=True)  # noqa: DJ001
+    legacy_user_id = models.BigIntegerField(null=True)
+    failures = models.IntegerField()  # in a row
+    reason = models.CharField(max_length=500, null=True)  # noqa: DJ001
+    cool_off_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["tenant", "id"], name="notice_of_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.event} of job {self.job_id}"

@@ -2,7 +2,8 @@
 
 Completions leave notes, one per job and flush, and never touch a cursor: workers would queue up behind each other
 there. The leader alone takes the notes and moves the cursors, in the transaction that removes them. What follows from
-them happens in it as well: a cool-off begins or closes, and a job whose endpoint is gone is switched off.
+them happens in it as well: a cool-off begins or closes, a job whose endpoint is gone is switched off, and what tenants
+asked to be told of is kept for that.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from apps.executions.states import Outcome
 from apps.executions.waiting import Waiting, hold_waiting, release_waiting
 from apps.jobs import outcome_lines, statements
+from apps.jobs.notices import notices_of
 from apps.jobs.rows import JobOutcome, Note, Told
 from apps.leadership.session import LeaderSession
 from apps.leadership.steps import StepResult
@@ -48,6 +50,7 @@ class OutcomeFold:
             paused = _pause_gone(cursor, told, outcomes, session.epoch)
             failing = [job for job in told if outcomes[job.job_id].failures]
             completed = [job for job in told if self._is_line_due(job, outcomes[job.job_id])]
+            notices = notices_of(told, outcomes)
             with cursor.connection.pipeline():
                 for job in failing:
                     outcome_lines.failed(cursor, job, outcomes[job.job_id], session.epoch)
@@ -58,6 +61,8 @@ class OutcomeFold:
                     outcome_lines.completed(cursor, job, count, session.epoch)
                 if completed:
                     statements.stamp_journaled(cursor, [job.job_id for job in completed])
+                if notices:
+                    statements.insert_notices(cursor, notices)
         self._remember(told, outcomes, {job.job_id for job in completed})
         counts = {
             "notes": len(notes),

@@ -117,6 +117,7 @@ class Told(NamedTuple):
     """A job whose cursor was told, and what the journal says of it. `journal_age` in seconds; None: never.
 
     `cooled_until` is the end of its cool-off as it was before, `cool_off_until` as it is now; `pace` is in seconds.
+    `healed`: a success ended the failures in a row that were known before, of which there were `failures_before`.
     """
 
     job_id: int
@@ -131,6 +132,8 @@ class Told(NamedTuple):
     cool_off_until: datetime | None
     cool_offs: int
     pace: int
+    failures_before: int
+    healed: bool
 
     @property
     def cools_off(self) -> bool:

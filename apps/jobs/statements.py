@@ -14,6 +14,7 @@ from typing import Any, LiteralString, Protocol
 
 from psycopg import Cursor
 
+from apps.jobs.notices import NewNotice
 from apps.jobs.rows import CycleStart, JobOutcome, Note, Told
 from apps.jobs.states import ENDPOINT_GONE, LONGEST_COOL_OFF
 
@@ -96,3 +97,22 @@ def pause_gone(cursor: Session, outcomes: Sequence[JobOutcome], *, epoch: int) -
 def stamp_journaled(cursor: Session, job_ids: Sequence[int]) -> None:
     """Remember that the journal has these jobs' completions."""
     cursor.execute(sql("stamp_journaled"), {"job_ids": list(job_ids)}, prepare=few(job_ids))
+
+
+def insert_notices(cursor: Session, notices: Sequence[NewNotice]) -> None:
+    """Keep those of them of which their tenants have asked to be told."""
+    jobs = [notice.job for notice in notices]
+    params = {
+        "tenant_ids": [job.tenant_id for job in jobs],
+        "events": [notice.event for notice in notices],
+        "ats": [notice.at for notice in notices],
+        "job_ids": [job.job_id for job in jobs],
+        "names": [job.name for job in jobs],
+        "task_types": [job.task_type for job in jobs],
+        "user_ids": [job.user_id for job in jobs],
+        "legacy_user_ids": [job.legacy_user_id for job in jobs],
+        "failures": [notice.failures for notice in notices],
+        "reasons": [notice.reason for notice in notices],
+        "cool_off_untils": [job.cool_off_until for job in jobs],
+    }
+    cursor.execute(sql("insert_notices"), params, prepare=few(notices))

@@ -2,6 +2,7 @@
 
 from django.urls import re_path
 
+from apps.operations.api.channels import NotificationChannelViewSet
 from apps.operations.api.journal import EventCleanup, EventStatistics
 from apps.operations.api.totals import CumulativeStatsReconcile
 from apps.operations.api.views import ReconcileViewSet
@@ -9,6 +10,7 @@ from apps.tenants.api.routing import Router
 
 router = Router()
 router.register("reconcile", ReconcileViewSet, basename="reconcile")
+router.register("notification-channels", NotificationChannelViewSet, basename="notification-channel")
 
 urlpatterns = [
     *router.urls,

@@ -16,3 +16,7 @@ def endpoint_label(name: str) -> str:
 def connection_label(connection_id: int) -> str:
     """By its number: a connection's user id may change its form."""
     return f"connection:{connection_id}"
+
+
+def channel_label(channel_id: int) -> str:
+    return f"channel:{channel_id}"

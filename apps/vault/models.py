@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Cast, Coalesce, Now
 
@@ -71,3 +72,31 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.platform} of {self.user_id or self.legacy_user_id}"
+
+
+class NotificationChannel(models.Model):
+    """Where a tenant is told of its jobs. Its address is sealed, with the secret that signs a webhook's messages.
+
+    Of `job_id`, `task_type` and `user_id` those that are set narrow it to jobs that have them.
+    """
+
+    class Kind(models.TextChoices):
+        EMAIL = "email"
+        WEBHOOK = "webhook"
+
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind)
+    sealed = models.BinaryField(null=True)  # null only while the row is made, for its id goes into it
+    events = ArrayField(models.CharField(max_length=10))
+    job_id = models.BigIntegerField(null=True)
+    task_type = models.CharField(max_length=200, null=True)  # noqa: DJ001 - null: of every type
+    user_id = models.CharField(max_length=200, null=True)  # noqa: DJ001 - null: of everybody
+    enabled = models.BooleanField(default=True)
+    last_sent_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=500, null=True)  # noqa: DJ001 - null: the last message arrived
+    last_error_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"

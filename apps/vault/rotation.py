@@ -17,7 +17,7 @@ from apps.tenants.crypto import CannotOpen, resealed
 from apps.tenants.models import Tenant
 from apps.tenants.services import audit
 from apps.vault import labels
-from apps.vault.models import Connection, Endpoint, JobContent, Secret
+from apps.vault.models import Connection, Endpoint, JobContent, NotificationChannel, Secret
 
 BATCH = 100  # rows; a content may have a quarter of a mebibyte
 
@@ -36,6 +36,7 @@ SEALED = (
     Sealed(Secret, "sealed", lambda row: labels.secret_label(row.name)),
     Sealed(Endpoint, "sealed_secrets", lambda row: labels.endpoint_label(row.name)),
     Sealed(Connection, "sealed", lambda row: labels.connection_label(row.pk)),
+    Sealed(NotificationChannel, "sealed", lambda row: labels.channel_label(row.pk)),
 )
 
 

@@ -224,6 +224,18 @@ EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", cast=str.strip, de
 EGRESS_REFUSED_NETWORKS = env.list("EGRESS_REFUSED_NETWORKS", cast=str.strip, default=[])
 EGRESS_ALLOWED_PORTS = env.list("EGRESS_ALLOWED_PORTS", cast=int, default=[80, 443, 8080, 8443])
 
+# Email, for notifications: smtp+tls://user:password@host:587, and others of django-environ. dummymail://: none is sent.
+_email = env.email_url("EMAIL_URL", default="dummymail://")
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST = _email["EMAIL_HOST"] or "localhost"
+EMAIL_PORT = _email["EMAIL_PORT"] or 25
+EMAIL_HOST_USER = _email["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=10)
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="scheduler@localhost")
+
 # The scheduler. All values in seconds.
 CHECK_INTERVAL = env.float("CHECK_INTERVAL", default=60.0)
 ELECTION_POLL = env.float("ELECTION_POLL", default=0.025)
@@ -242,15 +254,13 @@ WORKER_POLL = env.float("WORKER_POLL", default=1.0)
 WORKER_DRAIN = env.float("WORKER_DRAIN", default=20.0)
 PLATFORM_RECONCILE_INTERVAL = env.float("PLATFORM_RECONCILE_INTERVAL", default=300.0)  # 0: not by workers
 ALERTS_INTERVAL = env.float("ALERTS_INTERVAL", default=15.0)  # 0: not by workers
+NOTIFICATION_INTERVAL = env.float("NOTIFICATION_INTERVAL", default=5.0)  # 0: not by workers
 TASK_MODULES = env.list(
     "TASK_MODULES", cast=str.strip, default=[]
 )  # modules that register tasks, beside the apps' own
 
 # Mail to on-call when an alert begins and when it ends. Nobody: none is sent.
 ONCALL_EMAIL = env.list("ONCALL_EMAIL", cast=str.strip, default=[])
-vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
-DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="scheduler@localhost")
-EMAIL_TIMEOUT = 10  # seconds
 
 # What schedulers and workers tell of themselves: figures on a port of their own (0: none), and traces.
 METRICS_PORT = env.int("METRICS_PORT", default=0)

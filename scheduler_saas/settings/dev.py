@@ -11,3 +11,5 @@ VAULT_KEYS = base.VAULT_KEYS or ["development-only-not-a-secret"]
 EGRESS_ALLOWED_NETWORKS = env.list(
     "EGRESS_ALLOWED_NETWORKS", cast=str.strip, default=["127.0.0.0/8", "::1/128"]
 )
+if not env("EMAIL_URL", default=""):
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"  # to the worker's own output

@@ -10,4 +10,5 @@ WHITENOISE_AUTOREFRESH = True
 TASK_MODULES = ["tests.tasks", "tests.traces"]
 PLATFORM_RECONCILE_INTERVAL = env.float("PLATFORM_RECONCILE_INTERVAL", default=0.0)
 ALERTS_INTERVAL = env.float("ALERTS_INTERVAL", default=0.0)
+NOTIFICATION_INTERVAL = env.float("NOTIFICATION_INTERVAL", default=0.0)
 ANONYMOUS_REQUESTS_PER_MINUTE = 0  # hundreds of refusals a second; the tests of the limit set their own

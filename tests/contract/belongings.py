@@ -8,6 +8,7 @@ from typing import Any
 from apps.jobs.calendars.services import calendar_create
 from apps.jobs.models import Job
 from apps.jobs.platforms import services as platforms
+from apps.operations.notifications.channels import channel_create
 from apps.tenants.context import tenant_scope
 from apps.tenants.models import Membership
 from tests.factories import MembershipFactory, key_of
@@ -40,8 +41,15 @@ def belongings(owner: Membership) -> dict[str, Any]:
         blackouts=[{"from": "2026-12-24T18:00", "to": "2026-12-27", "reason": "Christmas"}],
         actor="tests",
     )
+    channel, _ = channel_create(
+        tenant=tenant,
+        kind="email",
+        fields={"name": f"On call {next(_numbers)}", "address": "ops@shop.example", "events": ["failure"]},
+        actor="tests",
+    )
     return {
         "calendar": calendar.pk,
+        "channel": channel.pk,
         "key": key_of(colleague)[0].pk,
         "colleague": colleague.pk,
         "monitor": monitor,

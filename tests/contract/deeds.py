@@ -7,6 +7,7 @@ from typing import Any
 from tests.contract.endpoints import Endpoint
 from tests.contract.schemas import (
     calendars,
+    channels,
     events,
     executions,
     interventions,
@@ -26,6 +27,7 @@ JOB = {
 _REASON = {"reason": "the contract asks"}
 _HOURS = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T03:00:00Z", **_REASON}
 _CALENDAR = {"name": "made here", "blackouts": [{"from": "2026-12-24", "to": "2026-12-27"}]}
+_CHANNEL = {"name": "made here", "kind": "webhook", "address": "https://example.com/hook"}
 _CREDENTIALS = {"credentials": {"refresh_token": "new"}, "label": "renamed"}
 
 
@@ -128,6 +130,42 @@ DEEDS = [
         "DELETE",
         "calendars/{calendar}",
         calendars.CALENDAR,
+        member=403,
+    ),
+    _deed(
+        "make a channel",
+        "notification-channel-list",
+        "POST",
+        "notification-channels",
+        channels.NEW_CHANNEL,
+        _CHANNEL,
+        status=201,
+        member=403,
+    ),
+    _deed(
+        "change a channel",
+        "notification-channel-detail",
+        "PATCH",
+        "notification-channels/{channel}",
+        channels.CHANNEL,
+        {"events": ["recovery"]},
+        member=403,
+    ),
+    _deed(
+        "test a channel",
+        "notification-channel-test",
+        "POST",
+        "notification-channels/{channel}/test",
+        channels.TEST,
+        status=202,
+        member=403,
+    ),
+    _deed(
+        "forget a channel",
+        "notification-channel-detail",
+        "DELETE",
+        "notification-channels/{channel}",
+        channels.CHANNEL,
         member=403,
     ),
     _deed("connect", "connection-detail", "PUT", "connections/gsc", platforms.CONNECTION, _CREDENTIALS),

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.contract.schemas import (
     calendars,
+    channels,
     events,
     executions,
     interventions,
@@ -105,6 +106,21 @@ READS = [
     _read("key", "api-key-detail", "api-keys/{key}", people.KEY, member=403),
     _read("members", "member-list", "members", people.MEMBERS, key="members", member=403),
     _read("colleague", "member-detail", "members/{colleague}", people.MEMBER, member=403),
+    _read(
+        "channels",
+        "notification-channel-list",
+        "notification-channels",
+        channels.CHANNELS,
+        key="notification_channels",
+        member=403,
+    ),
+    _read(
+        "channel",
+        "notification-channel-detail",
+        "notification-channels/{channel}",
+        channels.CHANNEL,
+        member=403,
+    ),
     _read("status", "status", "status", overview.STATUS),
     _read("usage", "usage", "usage", overview.USAGE),
     _read("health", "health", "health", overview.HEALTH, empty=503),  # nobody leads

@@ -33,6 +33,8 @@ OUR_WORDS = {
     "tenants_apikey.secret_hash": "a SHA-256",
     "tenants_domain.domain": "a host's name",
     "jobs_calendar.timezone": "a zone's name, refused unless it is one",
+    "jobs_noticewanted.events": "of a few words",
+    "vault_notificationchannel.events": "of a few words",
     "vault_connection.platform": "the name of a registered platform",
 }
 FILTERS = [

@@ -19,13 +19,15 @@ from apps.executions.models import (
     Usage,
 )
 from apps.executions.states import Kind, Outcome, SkipReason, State
-from apps.jobs.models import Calendar, Cursor, Job
+from apps.jobs.models import Calendar, Cursor, Job, Notice, NoticeWanted
 from apps.leadership.models import SchedulerEvent
+from apps.operations.models import Delivery
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.crypto import seal
 from apps.tenants.models import ApiKey, AuditEntry, IdempotentRequest, Membership, User, UserIdentity
+from apps.vault.channels import ChannelContent, channel_content_put
 from apps.vault.labels import connection_label
-from apps.vault.models import Connection
+from apps.vault.models import Connection, NotificationChannel
 from apps.vault.services import content_put, endpoint_put, secret_put
 
 
@@ -204,6 +206,19 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
     counts = ("check_cycles", "tasks_found", "tasks_executed", "tasks_failed", "tasks_skipped")
     Usage.objects.create(tenant=tenant, period="day", begins=at, by="schedule", n=number(tenant))
     TenantTotals.objects.create(tenant=tenant, **dict.fromkeys(counts, number(tenant)))
+    NoticeWanted.objects.create(tenant=tenant, events=["failure"])
+    Notice.objects.create(
+        tenant=tenant,
+        event="failure",
+        at=at,
+        job_id=job.pk,
+        job_name=text,
+        task_type=text,
+        user_id=owner.user_id,
+        failures=1,
+        reason=text,
+    )
+    Delivery.objects.create(tenant=tenant, channel_id=1, content={"said": text})
     ImportRun.objects.create(tenant=tenant, digest=text, size=1, file_name=text)
     return {
         "job": job.pk,
@@ -230,6 +245,17 @@ def _vault_rows(tenant: Any, owner: Membership, ids: dict[str, Any], at: datetim
     Connection.objects.filter(pk=connection.pk).update(
         sealed=seal(tenant.schema_name, connection_label(connection.pk), {"token": write_only(tenant)})
     )
+    channel = NotificationChannel.objects.create(
+        name=canary(tenant),
+        kind="webhook",
+        events=["failure"],
+        task_type=text,
+        user_id=owner.user_id,
+        last_error=text,
+    )
+    channel_content_put(channel, ChannelContent("https://example.com/", write_only(tenant)))
+    channel.save()
+    ids["channel"] = channel.pk
     ExecutionOutput.objects.create(
         execution_id=ids["log"], tenant=tenant, scheduled_for=at, result={"said": text}, error_text=text
     )

@@ -56,4 +56,5 @@ WHERE cursor.job_id = ANY (%(job_ids)s::bigint[])
 RETURNING
     cursor.job_id, cursor.tenant_id, weighed.name, weighed.task_type, weighed.user_id, weighed.legacy_user_id,
     extract(epoch FROM clock_timestamp() - cursor.journaled_at)::float8 AS journal_age, cursor.consecutive_failures,
-    weighed.cooled_until, cursor.cool_off_until, cursor.cool_offs, weighed.misfire_pace_seconds
+    weighed.cooled_until, cursor.cool_off_until, cursor.cool_offs, weighed.misfire_pace_seconds, weighed.in_a_row_before,
+    weighed.recovered

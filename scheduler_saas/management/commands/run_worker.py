@@ -52,7 +52,8 @@ class Command(BaseCommand):
         from scheduler_saas.chores import Chores
 
         worker = Worker(limits=limits, name=options["name"], until_empty=options["drain"])
-        # A drain is over in a moment; who runs workers by cron runs `reconcile` and `alerts --evaluate` by cron.
+        # A drain is over in a moment; who runs workers by cron runs `reconcile`, `alerts --evaluate` and
+        # `send_notifications` by cron.
         chores = Chores([] if options["drain"] else None)
 
         def stop() -> None:

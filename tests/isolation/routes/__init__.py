@@ -6,6 +6,7 @@ Alice's, and for Charlie with a key of Bravo on Bravo's own host. The rows are a
 
 from tests.isolation.routes import (
     calendars,
+    channels,
     dashboard,
     events,
     jobs,
@@ -20,7 +21,7 @@ from tests.isolation.routes.route import Route
 # Jobs last: their last row deletes the one that the others name.
 ROUTES: list[Route] = [
     route
-    for part in (dashboard, logs, events, runs, platforms, people, operations, calendars, jobs)
+    for part in (dashboard, logs, events, runs, platforms, people, operations, calendars, channels, jobs)
     for route in part.ROUTES
 ]
 __all__ = ["ROUTES", "Route"]

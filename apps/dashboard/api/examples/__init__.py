@@ -11,6 +11,7 @@ from typing import Any
 
 from apps.dashboard.api.examples import (
     calendars,
+    channels,
     events,
     jobs,
     logs,
@@ -22,7 +23,7 @@ from apps.dashboard.api.examples import (
 )
 from apps.dashboard.api.examples.refusals import refusal_of
 
-_PARTS = (jobs, calendars, runs, logs, events, platforms, people, operations, overview)
+_PARTS = (jobs, calendars, runs, logs, events, platforms, channels, people, operations, overview)
 BODIES: dict[str, Any] = {name: body for part in _PARTS for name, body in part.BODIES.items()}
 ANSWERS: dict[str, dict[str, Any]] = {
     name: answers for part in _PARTS for name, answers in part.ANSWERS.items()
