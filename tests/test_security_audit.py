@@ -10,6 +10,7 @@ import inspect
 import json
 import pkgutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.services import step_down_request
 from apps.operations.event_logs import event_logs_cleanup
+from apps.operations.lifecycle import export
+from apps.operations.lifecycle.deletion import tenant_delete
 from apps.operations.services import reconcile
 from apps.operations.user_ids.backfill import user_ids_backfill
 from apps.tenants import oncall
@@ -184,6 +187,33 @@ def found_tenant(**_: Any) -> None:
     people.tenant_create(schema_name="audited", name="Audited", actor=ACTOR)
 
 
+def ask_for_deletion(tenant: Any, **_: Any) -> None:
+    oncall.tenant_suspend(tenant=tenant, reason="setting up", actor="setting up")
+    oncall.tenant_deletion_request(
+        tenant=tenant, short_name=tenant.schema_name, reason="left us", delay=timedelta(days=1), actor=ACTOR
+    )
+
+
+def keep_after_all(tenant: Any, **_: Any) -> None:
+    ask_for_deletion(tenant)
+    oncall.tenant_deletion_cancel(tenant=tenant, reason="came back", actor=ACTOR)
+
+
+def delete_all_of_it(**_: Any) -> None:
+    tenant = people.tenant_create(schema_name="goner", name="Goner", actor="setting up")
+    oncall.tenant_suspend(tenant=tenant, reason="setting up", actor="setting up")
+    oncall.tenant_deletion_request(
+        tenant=tenant, short_name="goner", reason="left us", delay=timedelta(0), actor="setting up"
+    )
+    tenant_delete(tenant=tenant, reason="left us", actor=ACTOR)
+
+
+def export_all_of_it(tenant: Any, tmp_path: Path, monkeypatch: Any, **_: Any) -> None:
+    a_job(tenant)
+    monkeypatch.setattr(export, "_snapshot", nullcontext)  # the test is a transaction itself
+    export.tenant_export(tenant=tenant, out=tmp_path / "out", reason="they asked", actor=ACTOR)
+
+
 def of_the_tenant(service: Callable[..., Any], **given: Any) -> Callable[..., None]:
     def deed(tenant: Any, **_: Any) -> None:
         if service is oncall.tenant_resume:
@@ -274,6 +304,10 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.leadership.services.step_down_request": step_down,
     "apps.tenants.oncall.tenant_suspend": of_the_tenant(oncall.tenant_suspend, reason="unpaid"),
     "apps.tenants.oncall.tenant_resume": of_the_tenant(oncall.tenant_resume, reason="paid"),
+    "apps.tenants.oncall.tenant_deletion_request": ask_for_deletion,
+    "apps.tenants.oncall.tenant_deletion_cancel": keep_after_all,
+    "apps.operations.lifecycle.deletion.tenant_delete": delete_all_of_it,
+    "apps.operations.lifecycle.export.tenant_export": export_all_of_it,
     "apps.tenants.oncall.tenant_update": of_the_tenant(oncall.tenant_update, changes={"name": "Acme & Sons"}),
     "apps.tenants.oncall.plan_update": change_plan,
     PEOPLE + "customers.tenant_create": found_tenant,
@@ -290,6 +324,7 @@ IN_BULK = {
     "apps.operations.event_logs.event_logs_cleanup",
     "apps.operations.user_ids.backfill.user_ids_backfill",
     "apps.operations.services.reconcile",
+    "apps.operations.lifecycle.export.tenant_export",
     "apps.vault.rotation.rotate_all",
     "apps.vault.rotation.tenant_rotate",
     PLATFORMS + "user_reconcile",
@@ -330,13 +365,16 @@ def _has_both_sides(data: Any) -> bool:
 
 @pytest.mark.parametrize("name", sorted(DEEDS))
 def test_it_leaves_its_actor_and_what_changed_and_no_secret(
-    db: None, acme: Any, plan: Plan, settings: Any, tmp_path: Path, name: str
+    db: None, acme: Any, plan: Plan, settings: Any, tmp_path: Path, monkeypatch: Any, name: str
 ) -> None:
     texts: list[str] = []
-    DEEDS[name](tenant=acme, plan=plan, settings=settings, tmp_path=tmp_path, texts=texts)
+    DEEDS[name](
+        tenant=acme, plan=plan, settings=settings, tmp_path=tmp_path, monkeypatch=monkeypatch, texts=texts
+    )
     with all_tenants_scope():
         entries = list(AuditEntry.objects.filter(actor=ACTOR))
-        strangers = AuditEntry.objects.exclude(actor__in=[ACTOR, "setting up", "tests"])
+        # "": who did something to a tenant that is deleted.
+        strangers = AuditEntry.objects.exclude(actor__in=[ACTOR, "setting up", "tests", ""])
         assert not strangers.exists()
     assert entries, "nothing says who did this"
     for entry in entries:

@@ -214,6 +214,14 @@ UNFOLD = {
 # Keys that encrypt tenants' content at rest, newest first; each tenant's key is derived from these.
 VAULT_KEYS = env.list("VAULT_KEYS", cast=str.strip, default=[])
 
+# Mail: invitations. Console in development; see production's settings.
+EMAIL_URL = env("EMAIL_URL", default="consolemail://")
+globals().update(env.email_url_config(EMAIL_URL))
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="scheduler@localhost")
+
+# Days between the request to delete a tenant and the deletion.
+TENANT_DELETION_DELAY = env.float("TENANT_DELETION_DELAY", default=7.0)
+
 # Outbound requests: only globally routable addresses, unless the operator lists the network here.
 EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", cast=str.strip, default=[])
 EGRESS_REFUSED_NETWORKS = env.list("EGRESS_REFUSED_NETWORKS", cast=str.strip, default=[])

@@ -23,7 +23,15 @@ from apps.jobs.models import Calendar, Cursor, Job
 from apps.leadership.models import SchedulerEvent
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.crypto import seal
-from apps.tenants.models import ApiKey, AuditEntry, IdempotentRequest, Membership, User, UserIdentity
+from apps.tenants.models import (
+    ApiKey,
+    AuditEntry,
+    IdempotentRequest,
+    Invitation,
+    Membership,
+    User,
+    UserIdentity,
+)
 from apps.vault.labels import connection_label
 from apps.vault.models import Connection
 from apps.vault.services import content_put, endpoint_put, secret_put
@@ -131,6 +139,14 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         )
         for holder in (owner, colleague)
     )
+    invitation = Invitation.objects.create(
+        tenant=tenant,
+        invited_by=owner,
+        email=f"{text}@example.com",
+        role="viewer",
+        token_hash=text,
+        expires_at=datetime(2999, 1, 1, tzinfo=UTC),
+    )
     IdempotentRequest.objects.create(
         tenant=tenant,
         membership=owner,
@@ -212,6 +228,7 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         "execution": live.pk,
         "log": done_id,
         "key": key.pk,
+        "invitation": invitation.pk,
         "user": owner.user_id,
         "membership": owner.pk,
         "colleague": colleague.pk,
