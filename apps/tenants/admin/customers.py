@@ -126,6 +126,8 @@ class PlanAdmin(OperatorsAdmin):
             "max_concurrency": "Executions of a tenant that run at once; 0: no limit.",
             "executions_per_minute": "Executions made for a tenant, by its schedules and on request; 0: no limit.",
             "executions_per_day": "The same in a day of UTC; 0: no limit.",
+            "redact": "Keys, separated by commas, whose values are taken out of results and errors before they are "
+            "stored; headers like Authorization always are.",
             "allowed_tasks": "Names, separated by commas; * for all; empty for the public ones.",
         }
         return super().get_form(request, obj, change, help_texts=help_texts, **kwargs)
