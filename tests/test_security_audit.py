@@ -37,8 +37,9 @@ from apps.operations.services import reconcile
 from apps.operations.user_ids.backfill import user_ids_backfill
 from apps.tenants import oncall
 from apps.tenants import services as people
+from apps.tenants.authentication import Member
 from apps.tenants.context import all_tenants_scope, tenant_scope
-from apps.tenants.models import AuditEntry, Plan, UserIdentity
+from apps.tenants.models import AuditEntry, Plan, Role, UserIdentity
 from apps.vault import rotation
 from apps.vault import services as vault
 from tests.contract.rows import lead
@@ -259,6 +260,20 @@ def of_a_key(service: Callable[..., Any], **given: Any) -> Callable[..., None]:
     return deed
 
 
+def invite(tenant: Any, texts: list[str], **_: Any) -> Any:
+    owner = MembershipFactory(tenant=tenant, username="zoe", role="owner")
+    by = Member(owner, tenant, Role.OWNER, ACTOR)
+    made, token = people.invitation_create(
+        tenant=tenant, email="dan@example.com", role="member", actor=ACTOR, by=by
+    )
+    texts.extend([str(token), token.secret, token.secret_hash])
+    return made
+
+
+def uninvite(tenant: Any, texts: list[str], **_: Any) -> None:
+    people.invitation_revoke(invitation=invite(tenant, texts), actor=ACTOR)
+
+
 def new_key(tenant: Any, texts: list[str], **_: Any) -> None:
     member = MembershipFactory(tenant=tenant, username="zoe")
     texts.append(people.api_key_create(membership=member, name="k", actor=ACTOR)[1])
@@ -314,6 +329,8 @@ DEEDS: dict[str, Callable[..., None]] = {
     PEOPLE + "members.member_create": join,
     PEOPLE + "members.member_role_set": of_a_member(people.member_role_set, role="viewer"),
     PEOPLE + "members.member_remove": of_a_member(people.member_remove),
+    PEOPLE + "invitations.invitation_create": invite,
+    PEOPLE + "invitations.invitation_revoke": uninvite,
     PEOPLE + "keys.api_key_create": new_key,
     PEOPLE + "keys.api_key_rotate": of_a_key(people.api_key_rotate, overlap=timedelta(hours=1)),
     PEOPLE + "keys.api_key_revoke": of_a_key(people.api_key_revoke),

@@ -8,8 +8,10 @@ from typing import Any
 from apps.jobs.calendars.services import calendar_create
 from apps.jobs.models import Job
 from apps.jobs.platforms import services as platforms
+from apps.tenants.authentication import Member
 from apps.tenants.context import tenant_scope
-from apps.tenants.models import Membership
+from apps.tenants.models import Membership, Role
+from apps.tenants.services import invitation_create
 from tests.factories import MembershipFactory, key_of
 
 _numbers = count(1)
@@ -40,7 +42,15 @@ def belongings(owner: Membership) -> dict[str, Any]:
         blackouts=[{"from": "2026-12-24T18:00", "to": "2026-12-27", "reason": "Christmas"}],
         actor="tests",
     )
+    invitation, _ = invitation_create(
+        tenant=tenant,
+        email=f"invited-{next(_numbers)}@example.com",
+        role="viewer",
+        actor="tests",
+        by=Member(owner, tenant, Role(owner.role), "tests"),
+    )
     return {
+        "invitation": invitation.pk,
         "calendar": calendar.pk,
         "key": key_of(colleague)[0].pk,
         "colleague": colleague.pk,

@@ -105,6 +105,7 @@ READS = [
     _read("key", "api-key-detail", "api-keys/{key}", people.KEY, member=403),
     _read("members", "member-list", "members", people.MEMBERS, key="members", member=403),
     _read("colleague", "member-detail", "members/{colleague}", people.MEMBER, member=403),
+    _read("invitations", "invitation-list", "invitations", people.INVITATIONS, key="invitations", member=403),
     _read("status", "status", "status", overview.STATUS),
     _read("usage", "usage", "usage", overview.USAGE),
     _read("health", "health", "health", overview.HEALTH, empty=503),  # nobody leads

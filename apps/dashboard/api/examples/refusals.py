@@ -21,7 +21,7 @@ LIMIT = invalid("limit", "Use a whole number from 1 to 500.")
 NO_USER = invalid("user_id", "Use at most 200 printable characters.")
 ANOTHER_USER = refused("Members act for themselves; this names another user.")
 _ADMINS_ONLY = refused(IsAdmin.message)
-_OF_ADMINS = ("api_keys_", "members_", "event_logs_cleanup", "cumulative_stats_", "reconcile")
+_OF_ADMINS = ("api_keys_", "members_", "invitations_", "event_logs_cleanup", "cumulative_stats_", "reconcile")
 
 _USUAL: dict[str, dict[str, Any]] = {
     "400": LIMIT,
