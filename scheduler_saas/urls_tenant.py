@@ -2,11 +2,14 @@
 
 from django.urls import include, path
 
+from apps.tenants.pages import JoinView
+
 urlpatterns = [
     path("api/scheduler/", include("apps.jobs.urls")),
     path("api/scheduler/", include("apps.dashboard.urls")),
     path("api/scheduler/", include("apps.operations.urls")),
     path("api/scheduler/", include("apps.tenants.urls")),
+    path("join/<str:token>", JoinView.as_view(), name="join"),
 ]
 handler400 = "apps.tenants.api.errors.bad_request"
 handler404 = "apps.tenants.api.errors.not_found"

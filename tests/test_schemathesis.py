@@ -57,6 +57,7 @@ _IDS = {
     "user_id": ("user",),
     "key_id": ("key",),
     "member_id": ("colleague",),
+    "invitation_id": ("invitation",),
 }
 
 

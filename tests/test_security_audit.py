@@ -10,6 +10,7 @@ import inspect
 import json
 import pkgutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,16 @@ from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.services import step_down_request
 from apps.operations.event_logs import event_logs_cleanup
+from apps.operations.lifecycle import export
+from apps.operations.lifecycle.deletion import tenant_delete
 from apps.operations.notifications import channels
 from apps.operations.services import reconcile, run_failed
 from apps.operations.user_ids.backfill import user_ids_backfill
 from apps.tenants import oncall
 from apps.tenants import services as people
+from apps.tenants.authentication import Member
 from apps.tenants.context import all_tenants_scope, tenant_scope
-from apps.tenants.models import AuditEntry, Plan, UserIdentity
+from apps.tenants.models import AuditEntry, Plan, Role, UserIdentity
 from apps.vault import rotation
 from apps.vault import services as vault
 from tests.contract.rows import lead
@@ -190,6 +194,33 @@ def found_tenant(**_: Any) -> None:
     people.tenant_create(schema_name="audited", name="Audited", actor=ACTOR)
 
 
+def ask_for_deletion(tenant: Any, **_: Any) -> None:
+    oncall.tenant_suspend(tenant=tenant, reason="setting up", actor="setting up")
+    oncall.tenant_deletion_request(
+        tenant=tenant, short_name=tenant.schema_name, reason="left us", delay=timedelta(days=1), actor=ACTOR
+    )
+
+
+def keep_after_all(tenant: Any, **_: Any) -> None:
+    ask_for_deletion(tenant)
+    oncall.tenant_deletion_cancel(tenant=tenant, reason="came back", actor=ACTOR)
+
+
+def delete_all_of_it(**_: Any) -> None:
+    tenant = people.tenant_create(schema_name="goner", name="Goner", actor="setting up")
+    oncall.tenant_suspend(tenant=tenant, reason="setting up", actor="setting up")
+    oncall.tenant_deletion_request(
+        tenant=tenant, short_name="goner", reason="left us", delay=timedelta(0), actor="setting up"
+    )
+    tenant_delete(tenant=tenant, reason="left us", actor=ACTOR)
+
+
+def export_all_of_it(tenant: Any, tmp_path: Path, monkeypatch: Any, **_: Any) -> None:
+    a_job(tenant)
+    monkeypatch.setattr(export, "_snapshot", nullcontext)  # the test is a transaction itself
+    export.tenant_export(tenant=tenant, out=tmp_path / "out", reason="they asked", actor=ACTOR)
+
+
 def of_the_tenant(service: Callable[..., Any], **given: Any) -> Callable[..., None]:
     def deed(tenant: Any, **_: Any) -> None:
         if service is oncall.tenant_resume:
@@ -247,6 +278,20 @@ def of_a_key(service: Callable[..., Any], **given: Any) -> Callable[..., None]:
     return deed
 
 
+def invite(tenant: Any, texts: list[str], **_: Any) -> Any:
+    owner = MembershipFactory(tenant=tenant, username="zoe", role="owner")
+    by = Member(owner, tenant, Role.OWNER, ACTOR)
+    made, token = people.invitation_create(
+        tenant=tenant, email="dan@example.com", role="member", actor=ACTOR, by=by
+    )
+    texts.extend([str(token), token.secret, token.secret_hash])
+    return made
+
+
+def uninvite(tenant: Any, texts: list[str], **_: Any) -> None:
+    people.invitation_revoke(invitation=invite(tenant, texts), actor=ACTOR)
+
+
 def new_key(tenant: Any, texts: list[str], **_: Any) -> None:
     member = MembershipFactory(tenant=tenant, username="zoe")
     texts.append(people.api_key_create(membership=member, name="k", actor=ACTOR)[1])
@@ -300,12 +345,18 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.leadership.services.step_down_request": step_down,
     "apps.tenants.oncall.tenant_suspend": of_the_tenant(oncall.tenant_suspend, reason="unpaid"),
     "apps.tenants.oncall.tenant_resume": of_the_tenant(oncall.tenant_resume, reason="paid"),
+    "apps.tenants.oncall.tenant_deletion_request": ask_for_deletion,
+    "apps.tenants.oncall.tenant_deletion_cancel": keep_after_all,
+    "apps.operations.lifecycle.deletion.tenant_delete": delete_all_of_it,
+    "apps.operations.lifecycle.export.tenant_export": export_all_of_it,
     "apps.tenants.oncall.tenant_update": of_the_tenant(oncall.tenant_update, changes={"name": "Acme & Sons"}),
     "apps.tenants.oncall.plan_update": change_plan,
     PEOPLE + "customers.tenant_create": found_tenant,
     PEOPLE + "members.member_create": join,
     PEOPLE + "members.member_role_set": of_a_member(people.member_role_set, role="viewer"),
     PEOPLE + "members.member_remove": of_a_member(people.member_remove),
+    PEOPLE + "invitations.invitation_create": invite,
+    PEOPLE + "invitations.invitation_revoke": uninvite,
     PEOPLE + "keys.api_key_create": new_key,
     PEOPLE + "keys.api_key_rotate": of_a_key(people.api_key_rotate, overlap=timedelta(hours=1)),
     PEOPLE + "keys.api_key_revoke": of_a_key(people.api_key_revoke),
@@ -317,6 +368,7 @@ IN_BULK = {
     "apps.operations.user_ids.backfill.user_ids_backfill",
     "apps.operations.services.reconcile",
     "apps.operations.services.run_failed",
+    "apps.operations.lifecycle.export.tenant_export",
     "apps.vault.rotation.rotate_all",
     "apps.vault.rotation.tenant_rotate",
     PLATFORMS + "user_reconcile",
@@ -357,13 +409,16 @@ def _has_both_sides(data: Any) -> bool:
 
 @pytest.mark.parametrize("name", sorted(DEEDS))
 def test_it_leaves_its_actor_and_what_changed_and_no_secret(
-    db: None, acme: Any, plan: Plan, settings: Any, tmp_path: Path, name: str
+    db: None, acme: Any, plan: Plan, settings: Any, tmp_path: Path, monkeypatch: Any, name: str
 ) -> None:
     texts: list[str] = []
-    DEEDS[name](tenant=acme, plan=plan, settings=settings, tmp_path=tmp_path, texts=texts)
+    DEEDS[name](
+        tenant=acme, plan=plan, settings=settings, tmp_path=tmp_path, monkeypatch=monkeypatch, texts=texts
+    )
     with all_tenants_scope():
         entries = list(AuditEntry.objects.filter(actor=ACTOR))
-        strangers = AuditEntry.objects.exclude(actor__in=[ACTOR, "setting up", "tests"])
+        # "": who did something to a tenant that is deleted.
+        strangers = AuditEntry.objects.exclude(actor__in=[ACTOR, "setting up", "tests", ""])
         assert not strangers.exists()
     assert entries, "nothing says who did this"
     for entry in entries:

@@ -37,6 +37,7 @@ class Surroundings(NamedTuple):
     endpoint: EndpointContent | None
     secrets: Mapping[str, list[str]]
     expires: float
+    redact: tuple[str, ...] = ()  # keys whose values are not kept, of its plan
 
 
 class Read(NamedTuple):
@@ -61,7 +62,7 @@ def read(tenant_id: int, keys: list[Key], names: Iterable[str]) -> Read:
 
 def _read_vault(tenant_id: int, keys: list[Key], names: Iterable[str]) -> Read:
     with all_tenants_scope():
-        tenant = Tenant.objects.filter(pk=tenant_id).first()
+        tenant = Tenant.objects.select_related("plan").filter(pk=tenant_id).first()
     if tenant is None:
         return Read(None, {})
     with tenant_scope(tenant):
@@ -74,6 +75,7 @@ def _read_vault(tenant_id: int, keys: list[Key], names: Iterable[str]) -> Read:
         endpoint=None if endpoint is None else EndpointContent(endpoint.url, endpoint.secrets),
         secrets={name: [] if value is None else [value] for name, value in values.items()},
         expires=monotonic() + FRESH_SECONDS,
+        redact=tuple(tenant.plan.redact),
     )
     return Read(surroundings, found)
 

@@ -35,6 +35,7 @@ from apps.executions.heartbeat import Heartbeat
 from apps.executions.leases import Lease, Leases
 from apps.executions.limits import Limits
 from apps.executions.queue import Claimed, Released
+from apps.executions.redaction import redaction
 from apps.executions.spans import traced
 from apps.executions.targets.context import ExecutionContext, Resources, TargetFailed, TargetResult
 from apps.executions.targets.http import HttpClient
@@ -171,7 +172,7 @@ class Worker:
         try:
             work = self._contents.cached(row) or await self._contents.load(row)
             started = monotonic()
-            result = await self._call(lease, work)
+            result = redaction(work.tenant.redact).of(await self._call(lease, work))
         except ContentMissing:
             result = TargetResult(
                 "failed", error="the job's content is missing or cannot be opened", permanent=True

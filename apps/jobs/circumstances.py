@@ -65,7 +65,7 @@ def circumstances_of(
         leader,
         absences(min(begun, default=start), max(written, default=until)),
         _blackouts(tenant, job) if coming else (),
-        tenant.status == Tenant.Status.SUSPENDED,
+        tenant.status != Tenant.Status.ACTIVE,
         place_of(waiting) if waiting is not None else None,
         plan_of(tenant).max_concurrency if waiting is not None else 0,
         job.pk,

@@ -37,6 +37,15 @@ class Scope(models.TextChoices):
     WRITE = "write"
 
 
+class InvitationStatus(models.TextChoices):
+    """What has become of an invitation."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    ACCEPTED = "accepted"
+
+
 class KeyStatus(models.TextChoices):
     """What has become of a key."""
 
@@ -64,6 +73,7 @@ class Plan(models.Model):
     executions_per_minute = models.PositiveIntegerField(default=0)  # 0: no limit
     executions_per_day = models.PositiveIntegerField(default=0)  # of UTC; 0: no limit
     allowed_tasks = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    redact = ArrayField(models.CharField(max_length=100), default=list, blank=True)  # keys, in any case
 
     def __str__(self) -> str:
         return self.name
@@ -75,12 +85,14 @@ class Tenant(TenantMixin):
     class Status(models.TextChoices):
         ACTIVE = "active"
         SUSPENDED = "suspended"
+        DELETING = "deleting"
 
     auto_create_schema = False  # services.tenant_create makes the schema
     name = models.CharField(max_length=200)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     created_at = models.DateTimeField(db_default=Now())
+    deletion_due_at = models.DateTimeField(null=True, blank=True)  # before it nothing of it is deleted
 
     def __str__(self) -> str:
         return str(self.schema_name)
@@ -113,6 +125,39 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} ({self.role})"
+
+
+class Invitation(models.Model):
+    """A place in a tenant that waits for somebody who reads the mail of an address. Of its token the SHA-256 is kept.
+
+    It goes with the membership of who gave it.
+    """
+
+    id: int
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+    tenant_id: int
+    invited_by = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    email = models.CharField(max_length=150)  # and the username it becomes
+    role = models.CharField(max_length=10, choices=Role)
+    token_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "token_hash"], name="invitation_one_per_token"),
+            # A new one to the same address takes the place of the one before.
+            models.UniqueConstraint(
+                fields=["tenant", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="invitation_one_open_per_address",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.role})"
 
 
 class UserIdentity(models.Model):
@@ -159,9 +204,15 @@ class ApiKey(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what to what, and why. Row security lets nobody change or delete one."""
+    """Who did what to what, and why. Row security lets nobody change or delete one.
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, related_name="+")
+    Entries outlive their tenant: what is left of one that was deleted is its number here, and the row is emptied.
+    """
+
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="+"
+    )
+    tenant_id: int | None
     at = models.DateTimeField(db_default=Now())
     actor = models.CharField(max_length=200)
     action = models.CharField(max_length=100)

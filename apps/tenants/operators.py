@@ -143,14 +143,15 @@ def with_reason(
     action: str,
     title: str,
     sentence: str,
-    perform: Callable[[Any, str], None],
+    perform: Callable[[Any, str], object],
+    form_class: type[ReasonForm] = ReasonForm,
 ) -> HttpResponse | None:
     """An action of a changelist that asks for a reason, and then does `perform(row, reason)` for each row.
 
     `perform` may raise `Refused`, which is shown; the other rows are done all the same.
     """
     rows = list(rows)
-    form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+    form = form_class(request.POST if "confirmed" in request.POST else None)
     if not form.is_valid():
         context = {
             **model_admin.admin_site.each_context(request),

@@ -48,3 +48,26 @@ def protect_from_machine(table: str) -> migrations.RunSQL:
         f"CREATE POLICY machine_appends ON {table} FOR INSERT WITH CHECK ({ALL_TENANTS});",
         _disable(table, "tenant_rows", "machine_appends"),
     )
+
+
+def scrub_when_forgotten(table: str) -> migrations.RunSQL:
+    """For a table under `protect_append_only`: the machine may empty the rows of a tenant that is being deleted.
+
+    What an entry was, of whose and when stays as it is (the trigger), and what it said can only go (the policy).
+    """
+    deleting = "(SELECT id FROM public.tenants_tenant WHERE status = 'deleting')"
+    forgotten = f"{ALL_TENANTS} AND tenant_id IN {deleting}"
+    return migrations.RunSQL(
+        f"CREATE POLICY tenant_forgotten ON {table} FOR UPDATE USING ({forgotten})"
+        f" WITH CHECK ({forgotten} AND data = '{{}}'::jsonb);"
+        f"CREATE FUNCTION {table}_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF (NEW.id, NEW.tenant_id, NEW.at, NEW.action, NEW.object_type)"
+        " IS DISTINCT FROM (OLD.id, OLD.tenant_id, OLD.at, OLD.action, OLD.object_type)"
+        " OR NEW.actor NOT IN (OLD.actor, '') OR NEW.reason NOT IN (OLD.reason, '')"
+        " OR NEW.object_id NOT IN (OLD.object_id, '')"
+        " THEN RAISE EXCEPTION 'an audit entry can only be emptied'; END IF; RETURN NEW; END $$;"
+        f"CREATE TRIGGER {table}_stays BEFORE UPDATE ON {table}"
+        f" FOR EACH ROW EXECUTE FUNCTION {table}_stays();",
+        f"DROP TRIGGER {table}_stays ON {table}; DROP FUNCTION {table}_stays();"
+        f"DROP POLICY tenant_forgotten ON {table};",
+    )

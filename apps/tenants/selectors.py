@@ -10,7 +10,15 @@ from django.db.models.functions import Now
 from apps.tenants import keys
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.identity import user_rows
-from apps.tenants.models import ApiKey, Domain, KeyStatus, Membership, Tenant
+from apps.tenants.models import (
+    ApiKey,
+    Domain,
+    Invitation,
+    InvitationStatus,
+    KeyStatus,
+    Membership,
+    Tenant,
+)
 
 _NOT_EXPIRED = Q(expires_at=None) | Q(expires_at__gt=Now())
 
@@ -70,5 +78,21 @@ def keys_of(tenant: Tenant) -> QuerySet[Any]:
     return (
         ApiKey.objects.filter(tenant=tenant)
         .select_related("tenant", "membership__account", "membership__tenant")
+        .annotate(status=status)
+    )
+
+
+def invitations_of(tenant: Tenant) -> QuerySet[Any]:
+    """The tenant's invitations with who gave them, and with `status`: what has become of each."""
+    status = Case(
+        When(accepted_at__isnull=False, then=Value(InvitationStatus.ACCEPTED)),
+        When(revoked_at__isnull=False, then=Value(InvitationStatus.REVOKED)),
+        When(expires_at__lte=Now(), then=Value(InvitationStatus.EXPIRED)),
+        default=Value(InvitationStatus.OPEN),
+        output_field=CharField(),
+    )
+    return (
+        Invitation.objects.filter(tenant=tenant)
+        .select_related("tenant", "invited_by")
         .annotate(status=status)
     )

@@ -219,12 +219,15 @@ UNFOLD = {
 # Keys that encrypt tenants' content at rest, newest first; each tenant's key is derived from these.
 VAULT_KEYS = env.list("VAULT_KEYS", cast=str.strip, default=[])
 
+# Days between the request to delete a tenant and the deletion.
+TENANT_DELETION_DELAY = env.float("TENANT_DELETION_DELAY", default=7.0)
+
 # Outbound requests: only globally routable addresses, unless the operator lists the network here.
 EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", cast=str.strip, default=[])
 EGRESS_REFUSED_NETWORKS = env.list("EGRESS_REFUSED_NETWORKS", cast=str.strip, default=[])
 EGRESS_ALLOWED_PORTS = env.list("EGRESS_ALLOWED_PORTS", cast=int, default=[80, 443, 8080, 8443])
 
-# Email, for notifications: smtp+tls://user:password@host:587, and others of django-environ. dummymail://: none is sent.
+# Email, for notifications, invitations and on-call: smtp+tls://user:password@host:587, and others of django-environ. dummymail://: none is sent.
 _email = env.email_url("EMAIL_URL", default="dummymail://")
 EMAIL_BACKEND = _email["EMAIL_BACKEND"]
 EMAIL_HOST = _email["EMAIL_HOST"] or "localhost"

@@ -9,8 +9,10 @@ from apps.jobs.calendars.services import calendar_create
 from apps.jobs.models import Job
 from apps.jobs.platforms import services as platforms
 from apps.operations.notifications.channels import channel_create
+from apps.tenants.authentication import Member
 from apps.tenants.context import tenant_scope
-from apps.tenants.models import Membership
+from apps.tenants.models import Membership, Role
+from apps.tenants.services import invitation_create
 from tests.factories import MembershipFactory, key_of
 
 _numbers = count(1)
@@ -47,7 +49,15 @@ def belongings(owner: Membership) -> dict[str, Any]:
         fields={"name": f"On call {next(_numbers)}", "address": "ops@shop.example", "events": ["failure"]},
         actor="tests",
     )
+    invitation, _ = invitation_create(
+        tenant=tenant,
+        email=f"invited-{next(_numbers)}@example.com",
+        role="viewer",
+        actor="tests",
+        by=Member(owner, tenant, Role(owner.role), "tests"),
+    )
     return {
+        "invitation": invitation.pk,
         "calendar": calendar.pk,
         "channel": channel.pk,
         "key": key_of(colleague)[0].pk,

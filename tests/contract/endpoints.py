@@ -121,6 +121,7 @@ READS = [
         channels.CHANNEL,
         member=403,
     ),
+    _read("invitations", "invitation-list", "invitations", people.INVITATIONS, key="invitations", member=403),
     _read("status", "status", "status", overview.STATUS),
     _read("usage", "usage", "usage", overview.USAGE),
     _read("health", "health", "health", overview.HEALTH, empty=503),  # nobody leads

@@ -20,7 +20,7 @@ from tests.contract.rows import ERROR_TEXT, EVENT_TYPES, Records, count_finished
 __all__ = ["ERROR_TEXT", "EVENT_TYPES", "NAMES", "Records", "count_finished", "large", "lead", "now", "small"]
 NAMES = (  # of ids that paths may hold
     *("job", "paused", "failing", "every", "success", "failed", "running", "pending"),
-    *("calendar", "channel", "key", "colleague"),
+    *("calendar", "channel", "key", "colleague", "invitation"),
 )
 _NUMBERS: dict[str, dict[str, Any]] = {  # of events, by type
     "check_cycle": {

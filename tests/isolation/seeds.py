@@ -24,7 +24,15 @@ from apps.leadership.models import SchedulerEvent
 from apps.operations.models import Delivery
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.crypto import seal
-from apps.tenants.models import ApiKey, AuditEntry, IdempotentRequest, Membership, User, UserIdentity
+from apps.tenants.models import (
+    ApiKey,
+    AuditEntry,
+    IdempotentRequest,
+    Invitation,
+    Membership,
+    User,
+    UserIdentity,
+)
 from apps.vault.channels import ChannelContent, channel_content_put
 from apps.vault.labels import connection_label
 from apps.vault.models import Connection, NotificationChannel
@@ -133,6 +141,14 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         )
         for holder in (owner, colleague)
     )
+    invitation = Invitation.objects.create(
+        tenant=tenant,
+        invited_by=owner,
+        email=f"{text}@example.com",
+        role="viewer",
+        token_hash=text,
+        expires_at=datetime(2999, 1, 1, tzinfo=UTC),
+    )
     IdempotentRequest.objects.create(
         tenant=tenant,
         membership=owner,
@@ -227,6 +243,7 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         "execution": live.pk,
         "log": done_id,
         "key": key.pk,
+        "invitation": invitation.pk,
         "user": owner.user_id,
         "membership": owner.pk,
         "colleague": colleague.pk,

@@ -1,4 +1,7 @@
-"""What the URL conf of tenants' hosts offers: each route's name with its methods, found by walking it."""
+"""What the API of tenants' hosts offers: each route's name with its methods, found by walking the URL conf.
+
+Pages outside it are for people who are nobody there yet; `test_invitations` asks for those.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +13,10 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 def offered_methods() -> dict[str, set[str]]:
     offered: dict[str, set[str]] = {}
-    for pattern in _walk(get_resolver("scheduler_saas.urls_tenant").url_patterns):
+    everything = get_resolver("scheduler_saas.urls_tenant").url_patterns
+    api = [pattern for pattern in everything if str(pattern.pattern).startswith("api/")]
+    assert [str(pattern.name) for pattern in everything if pattern not in api] == ["join"]
+    for pattern in _walk(api):
         view: Any = pattern.callback
         actions = getattr(view, "actions", None)
         if actions:

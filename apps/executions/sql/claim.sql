@@ -1,6 +1,7 @@
 -- Take the next executions, each under a token of its own (64 random bits of this claim, and its id), as far as caps allow:
--- of a job (its row says how many), of a tenant (its plan says). What runs is what is leased, counted here and now. Two of these at once would both count and
--- both take, so they run one after the other, under an advisory lock.
+-- of a job (its row says how many), of a tenant (its plan says; none where it is suspended). What runs is what is leased,
+-- counted here and now. Two of these at once would both count and both take, so they run one after the other, under an
+-- advisory lock.
 --
 -- It walks no more than a window of the queue from a position on, so that it costs the same however many rows wait
 -- behind a cap. The answer is one small row, lest the server has to wait, holding the lock, for a client that does not
@@ -23,13 +24,16 @@ WITH waiting AS MATERIALIZED (
     WHERE state = 'leased' AND tenant_id = ANY (ARRAY(SELECT DISTINCT tenant_id FROM waiting))
     GROUP BY tenant_id, job_id
 ), cap AS MATERIALIZED (
-    SELECT tenant.id AS tenant_id, plan.max_concurrency - coalesce(busy.n, 0) AS places
+    SELECT
+        tenant.id AS tenant_id,
+        CASE WHEN tenant.status = 'active' THEN plan.max_concurrency - coalesce(busy.n, 0) ELSE 0 END AS places
     FROM tenants_tenant AS tenant
     JOIN tenants_plan AS plan ON plan.id = tenant.plan_id
     LEFT JOIN (
         SELECT tenant_id, sum(n)::bigint AS n FROM running GROUP BY tenant_id
     ) AS busy ON busy.tenant_id = tenant.id
-    WHERE tenant.id = ANY (ARRAY(SELECT DISTINCT tenant_id FROM waiting)) AND plan.max_concurrency > 0
+    WHERE tenant.id = ANY (ARRAY(SELECT DISTINCT tenant_id FROM waiting))
+      AND (plan.max_concurrency > 0 OR tenant.status <> 'active')
 ), within_job AS (
     SELECT id, tenant_id, place
     FROM waiting

@@ -24,13 +24,13 @@ WITH clock AS MATERIALIZED (
     LIMIT %(chunk)s
 ), tenant AS MATERIALIZED (
     SELECT
-        tenant.id, tenant.status = 'suspended' AS suspended,
+        tenant.id, tenant.status <> 'active' AS suspended,
         CASE WHEN greatest(plan.executions_per_minute, plan.executions_per_day) > 0 THEN tenant.id END AS limited,
         plan.executions_per_minute AS per_minute, plan.executions_per_day AS per_day
     FROM tenants_tenant AS tenant
     JOIN tenants_plan AS plan ON plan.id = tenant.plan_id
     WHERE tenant.id = ANY (ARRAY(SELECT DISTINCT tenant_id FROM due))
-      AND (tenant.status = 'suspended' OR plan.executions_per_minute > 0 OR plan.executions_per_day > 0)
+      AND (tenant.status <> 'active' OR plan.executions_per_minute > 0 OR plan.executions_per_day > 0)
 )
 SELECT
     clock.now,

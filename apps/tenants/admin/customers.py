@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.tenants import oncall, services
 from apps.tenants.models import Domain, Plan, Tenant
-from apps.tenants.operators import OperatorsAdmin, actor_of, column, with_reason
+from apps.tenants.operators import OperatorsAdmin, ReasonForm, actor_of, column, with_reason
 
 
 class DomainInline(TabularInline):
@@ -26,9 +28,15 @@ class DomainInline(TabularInline):
         return False
 
 
+class DeletionForm(ReasonForm):
+    short_name = forms.CharField(
+        max_length=63, widget=UnfoldAdminTextInputWidget(), help_text="Of the tenant, letter by letter."
+    )
+
+
 class TenantAdmin(OperatorsAdmin):
-    """Made by `create_tenant`, which makes the schema too; never deleted here. `operations` registers it, and adds what
-    the tenant uses of its plan.
+    """Made by `create_tenant`, which makes the schema too, and deleted by `delete_tenant`, for which it is marked here.
+    `operations` registers it, and adds what the tenant uses of its plan.
     """
 
     list_display = ("schema_name", "name", "plan", "domain", "standing", "created_at")
@@ -37,10 +45,10 @@ class TenantAdmin(OperatorsAdmin):
     ordering = ("schema_name",)
     search_numbers = ("id",)
     search_texts = ("schema_name", "name", "domains__domain")
-    fields: tuple[str, ...] = ("schema_name", "name", "plan", "status", "created_at")
-    readonly_fields: tuple[str, ...] = ("schema_name", "status", "created_at")
+    fields: tuple[str, ...] = ("schema_name", "name", "plan", "status", "deletion_due_at", "created_at")
+    readonly_fields: tuple[str, ...] = ("schema_name", "status", "deletion_due_at", "created_at")
     inlines = (DomainInline,)
-    actions = ("suspend", "resume")
+    actions = ("suspend", "resume", "ask_for_deletion", "keep")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         queryset: QuerySet[Tenant] = super().get_queryset(request).prefetch_related("domains")
@@ -62,7 +70,9 @@ class TenantAdmin(OperatorsAdmin):
     def domain(self, tenant: Any) -> str:
         return ", ".join(row.domain for row in tenant.domains.all() if row.is_primary)
 
-    @column("status", ordering="status", label={"active": "success", "suspended": "danger"})
+    @column(
+        "status", ordering="status", label={"active": "success", "suspended": "danger", "deleting": "danger"}
+    )
     def standing(self, tenant: Tenant) -> str:
         return tenant.status
 
@@ -99,6 +109,42 @@ class TenantAdmin(OperatorsAdmin):
             ),
         )
 
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("tenants.delete_tenant"))
+
+    @admin.action(description="Ask for deletion …", permissions=["erase"])
+    def ask_for_deletion(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
+        return with_reason(
+            self,
+            request,
+            queryset,
+            action="ask_for_deletion",
+            title="Ask for the deletion of a tenant",
+            sentence="It has to be suspended. After the waiting period `manage.py delete_tenant` deletes everything "
+            "that is its own, for good; until then it can be kept. The reason stays: name a ticket, not the customer.",
+            perform=lambda tenant, reason: oncall.tenant_deletion_request(
+                tenant=tenant,
+                short_name=request.POST.get("short_name", ""),
+                reason=reason,
+                actor=actor_of(request),
+            ),
+            form_class=DeletionForm,
+        )
+
+    @admin.action(description="Keep after all …", permissions=["erase"])
+    def keep(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
+        return with_reason(
+            self,
+            request,
+            queryset,
+            action="keep",
+            title="Keep tenants after all",
+            sentence="They stay, suspended, if their waiting period is not over.",
+            perform=lambda tenant, reason: oncall.tenant_deletion_cancel(
+                tenant=tenant, reason=reason, actor=actor_of(request)
+            ),
+        )
+
 
 @admin.register(Plan)
 class PlanAdmin(OperatorsAdmin):
@@ -126,6 +172,8 @@ class PlanAdmin(OperatorsAdmin):
             "max_concurrency": "Executions of a tenant that run at once; 0: no limit.",
             "executions_per_minute": "Executions made for a tenant, by its schedules and on request; 0: no limit.",
             "executions_per_day": "The same in a day of UTC; 0: no limit.",
+            "redact": "Keys, separated by commas, whose values are taken out of results and errors before they are "
+            "stored; headers like Authorization always are.",
             "allowed_tasks": "Names, separated by commas; * for all; empty for the public ones.",
         }
         return super().get_form(request, obj, change, help_texts=help_texts, **kwargs)

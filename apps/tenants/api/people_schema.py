@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from apps.tenants.api.schema import PAGING, PageShape, Shape
-from apps.tenants.models import KeyStatus, Role, Scope, User
+from apps.tenants.models import InvitationStatus, KeyStatus, Role, Scope, User
 
 DEFAULT_LIFETIME = timedelta(days=90)
 MAX_OVERLAP_HOURS = 7 * 24
@@ -115,8 +115,42 @@ class KeyListShape(PageShape):
     api_keys = KeyShape(many=True)
 
 
+class InvitationBodyShape(Shape):
+    email = serializers.EmailField(
+        max_length=150,
+        validators=[User.username_validator],
+        help_text="Where the link is mailed to, and the username of whoever takes it.",
+    )
+    role = serializers.ChoiceField(choices=Role.values, default=Role.MEMBER)
+
+
+class InvitationShape(Shape):
+    id = serializers.IntegerField()
+    email = serializers.CharField()
+    role = serializers.ChoiceField(choices=Role.values)
+    status = serializers.ChoiceField(choices=InvitationStatus.values)
+    invited_by = serializers.CharField(help_text="The user id of who gave it.")
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    accepted_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class MadeInvitationShape(InvitationShape):
+    link = serializers.CharField(
+        help_text="A copy of the link, not shown again. It makes a member as the mailed one does, but cannot set a "
+        "password."
+    )
+
+
+class InvitationListShape(PageShape):
+    invitations = InvitationShape(many=True)
+
+
 MEMBER_ID = OpenApiParameter("member_id", OpenApiTypes.INT, OpenApiParameter.PATH)
 KEY_ID = OpenApiParameter("key_id", OpenApiTypes.INT, OpenApiParameter.PATH)
 _USER = OpenApiParameter("user_id", OpenApiTypes.STR, description="In any of its forms.")
+INVITATION_ID = OpenApiParameter("invitation_id", OpenApiTypes.INT, OpenApiParameter.PATH)
+INVITATION_FILTERS = [OpenApiParameter("status", OpenApiTypes.STR, enum=InvitationStatus.values), *PAGING]
 MEMBER_FILTERS = [OpenApiParameter("role", OpenApiTypes.STR, enum=Role.values), _USER, *PAGING]
 KEY_FILTERS = [OpenApiParameter("status", OpenApiTypes.STR, enum=KeyStatus.values), _USER, *PAGING]

@@ -4,6 +4,12 @@
 """
 
 from apps.tenants.services.customers import plan_create, tenant_create
+from apps.tenants.services.invitations import (
+    invitation_accept,
+    invitation_create,
+    invitation_open,
+    invitation_revoke,
+)
 from apps.tenants.services.keys import api_key_create, api_key_revoke, api_key_rotate
 from apps.tenants.services.members import member_create, member_remove, member_role_set
 from apps.tenants.services.trail import NotAllowed, NotAsItIs, Refused, audit
@@ -16,6 +22,10 @@ __all__ = [
     "api_key_revoke",
     "api_key_rotate",
     "audit",
+    "invitation_accept",
+    "invitation_create",
+    "invitation_open",
+    "invitation_revoke",
     "member_create",
     "member_remove",
     "member_role_set",

@@ -42,3 +42,21 @@ KEY = exact_object(_KEY) | {
 }
 NEW_KEY = exact_object({**_KEY, "key": WORD})
 KEYS = envelope("api_keys", KEY)
+
+_INVITATION: dict[str, Schema] = {
+    "id": INTEGER,
+    "email": WORD,
+    "role": ROLE,
+    "status": one_of("open", "expired", "revoked", "accepted"),
+    "invited_by": WORD,
+    "created_at": TIME,
+    "expires_at": TIME,
+    "accepted_at": nullable(TIME),
+    "revoked_at": nullable(TIME),
+}
+# The link is shown once: in the answer that makes it, and in no other.
+INVITATION = exact_object(_INVITATION) | {
+    "not": {"anyOf": [{"required": [name]} for name in ("link", "token", "token_hash")]}
+}
+NEW_INVITATION = exact_object({**_INVITATION, "link": WORD})
+INVITATIONS = envelope("invitations", INVITATION)

@@ -9,6 +9,9 @@ _ROTATED = {"owner": 201, "admin": 201, **_OTHERS}
 ROUTES: list[Route] = [
     Route("member-list", "GET", "members", **ADMINS_ONLY),
     Route("member-list", "POST", "members", body={"username": "invited-by-the-matrix"}, **_MADE),
+    Route("invitation-list", "GET", "invitations", **ADMINS_ONLY),
+    Route("invitation-list", "POST", "invitations", body={"email": "dan@example.com"}, **_MADE),
+    Route("invitation-detail", "DELETE", "invitations/{invitation}", **_OTHERS),
     Route("member-detail", "GET", "members/{colleague}", **_OTHERS),
     Route("member-detail", "PATCH", "members/{colleague}", body={"role": "admin"}, **_OTHERS),
     Route("api-key-list", "GET", "api-keys", **ADMINS_ONLY),

@@ -41,10 +41,22 @@ _NEW_KEY = _KEY | {
     "created_at": "2026-11-25T08:40:17.603982Z",
     "expires_at": "2027-02-23T08:40:17.597369Z",
 }
+_DAN = {
+    "id": 5,
+    "email": "dan@acme.example",
+    "role": "member",
+    "status": "open",
+    "invited_by": "alice",
+    "created_at": "2026-11-25T08:52:31.118204Z",
+    "expires_at": "2026-12-02T08:52:31.118204Z",
+    "accepted_at": None,
+    "revoked_at": None,
+}
 _PAGE = {"limit": 50, "offset": 0, "has_more": False, "next_cursor": None}
 _SECRET = "0" * 50  # where a real key has its secret
 
 BODIES: dict[str, Any] = {
+    "invitations_create": {"email": "dan@acme.example", "role": "member"},
     "api_keys_create": {"name": "Nightly build", "role": "member", "scopes": ["read", "write"]},
     "api_keys_rotate": {"overlap_hours": 2},
     "members_create": {"username": "bob@acme.example", "user_id": "bob", "role": "member"},
@@ -53,6 +65,15 @@ BODIES: dict[str, Any] = {
 
 _LAST_OWNER = refused("This is the tenant's last owner. Make somebody else an owner first.")
 ANSWERS: dict[str, dict[str, Any]] = {
+    "invitations_list": {"200": {"invitations": [_DAN], "total_count": 1, **_PAGE}, "400": LIMIT},
+    "invitations_create": {
+        "201": _DAN | {"link": f"https://acme.example.com/join/{_SECRET}"},
+        "400": invalid("email", "Enter a valid email address."),
+    },
+    "invitations_revoke": {
+        "200": _DAN | {"status": "revoked", "revoked_at": "2026-11-25T09:03:12.730155Z"},
+        "409": refused("This invitation was taken. Remove the member instead."),
+    },
     "api_keys_list": {"200": {"api_keys": [_KEY], "total_count": 1, **_PAGE}, "400": LIMIT},
     "api_keys_create": {
         "201": _KEY | {"key": f"sched_live_k3ji29dk2l_{_SECRET}"},

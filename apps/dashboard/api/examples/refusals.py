@@ -24,6 +24,7 @@ _ADMINS_ONLY = refused(IsAdmin.message)
 _OF_ADMINS = (
     "api_keys_",
     "members_",
+    "invitations_",
     "event_logs_cleanup",
     "cumulative_stats_",
     "reconcile",
