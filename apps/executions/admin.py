@@ -5,6 +5,7 @@ Outputs are not here: what a customer's run returned or raised is the customer's
 
 from django.contrib import admin
 
+from apps.executions.admin_windows import WindowedAdmin
 from apps.executions.models import Attempt, Counter, Execution, ExecutionLog, Skip, TenantTotals
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
 
@@ -19,9 +20,8 @@ _OUTCOMES = {
 }
 
 
-@admin.register(Execution)
 class ExecutionAdmin(ReadOnlyAdmin):
-    """Live rows. A finished execution is in the ledger."""
+    """Live rows. A finished execution is in the ledger. `operations` registers it, and adds what may be done."""
 
     list_display = (
         "id",
@@ -47,9 +47,10 @@ class ExecutionAdmin(ReadOnlyAdmin):
         return execution.state
 
 
-@admin.register(ExecutionLog)
-class ExecutionLogAdmin(ReadOnlyAdmin):
-    """The ledger, by id: the order in which executions were made, and one that its key can serve."""
+class ExecutionLogAdmin(WindowedAdmin):
+    """The ledger, by id: the order in which executions were made, and one that its key can serve. `operations`
+    registers it, and adds what may be done.
+    """
 
     list_display = (
         "id",
@@ -85,7 +86,7 @@ class ExecutionLogAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnlyAdmin):
+class AttemptAdmin(WindowedAdmin):
     list_display = (
         "execution_id",
         "attempt",
@@ -113,7 +114,7 @@ class AttemptAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Skip)
-class SkipAdmin(ReadOnlyAdmin):
+class SkipAdmin(WindowedAdmin):
     list_display = ("id", "tenant", "job_id", "reason", "count", "first", "last", "epoch", "detail")
     list_filter = (TENANT_FILTER, "reason")
     list_select_related = ("tenant",)
@@ -123,7 +124,7 @@ class SkipAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Counter)
-class CounterAdmin(ReadOnlyAdmin):
+class CounterAdmin(WindowedAdmin):
     list_display = ("hour", "tenant", "user_key", "task_type", "status", "n")
     list_filter = (TENANT_FILTER, "status")
     list_select_related = ("tenant",)

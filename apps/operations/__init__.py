@@ -2,7 +2,9 @@
 
 - `reconcilers`  one class for each kind of drift: find reads, repair writes
 - `services`     a run of reconcilers: dry or real, for one tenant or all, audited
-- `selectors`    the operators' overview
+- `selectors`    the operators' overview, with `charts`, and `health`: the verdict and its reasons
+- `break_glass`  an operator's access to one tenant's outputs, for minutes
+- `admin`        the operators' pages that need more than one app
 
 Repair lives nowhere else: no read, page or worker mends what it comes across.
 """

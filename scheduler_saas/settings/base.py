@@ -114,6 +114,9 @@ ANONYMOUS_REQUESTS_PER_MINUTE = env.int(
     "ANONYMOUS_REQUESTS_PER_MINUTE", default=60
 )  # by address; 0: no limit
 
+# How long an operator sees one tenant's outputs and payloads, once they have said why.
+BREAK_GLASS_MINUTES = env.int("BREAK_GLASS_MINUTES", default=15)
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
@@ -208,6 +211,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "scheduler_saas.navigation.icon"}],
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["scheduler_saas.navigation.stylesheet"],
     "SIDEBAR": {"show_search": False, "navigation": "scheduler_saas.navigation.sidebar"},
 }
 
