@@ -17,9 +17,9 @@ from apps.leadership.models import LeaderTerm
 from apps.operations import break_glass
 from apps.operations.models import BreakGlass
 from apps.tenants.context import all_tenants_scope, tenant_scope
-from apps.tenants.models import AuditEntry, Membership, User
+from apps.tenants.models import AuditEntry, User
 from apps.tenants.services import NotAllowed
-from tests.admin_rows import AT, PUBLIC, page
+from tests.admin_rows import PUBLIC, page
 from tests.contract.rows import lead
 from tests.test_admin_actions import act, audited
 
@@ -260,7 +260,5 @@ def test_the_tenant_has_it_in_its_trail(browser: Client, logs: Any, acme: Any, b
 def test_members_and_their_hosts_have_no_way_in(logs: Any, rows: Any) -> None:
     member = Client(headers={"Host": "localhost"})
     member.force_login(rows["acme"][User], backend="django.contrib.auth.backends.ModelBackend")
-    assert isinstance(rows["acme"][Membership], Membership)
     answer = member.post(address(logs["bravo"], "break-glass"), {"read": "1"})
     assert answer["Location"].startswith("/admin/login/")
-    assert AT <= logs["bravo"].finished_at

@@ -3,11 +3,17 @@
 Outputs are not here: what a customer's run returned or raised is the customer's alone, and row security says so too.
 """
 
-from django.contrib import admin
+from typing import Any
 
-from apps.executions.admin_windows import WindowedAdmin
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.executions.admin_windows import LedgerAdmin
 from apps.executions.models import Attempt, Counter, Execution, ExecutionLog, Skip, TenantTotals
+from apps.executions.states import Outcome
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
+from apps.tenants.windows import WindowedAdmin
 
 _OUTCOMES = {
     "success": "success",
@@ -47,7 +53,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
         return execution.state
 
 
-class ExecutionLogAdmin(WindowedAdmin):
+class ExecutionLogAdmin(LedgerAdmin):
     """The ledger, by id: the order in which executions were made, and one that its key can serve. `operations`
     registers it, and adds what may be done.
     """
@@ -57,7 +63,7 @@ class ExecutionLogAdmin(WindowedAdmin):
         "tenant",
         "job_name",
         "kind",
-        "outcome",
+        "shown_status",
         "attempts",
         "scheduled_for",
         "finished_at",
@@ -72,8 +78,10 @@ class ExecutionLogAdmin(WindowedAdmin):
     search_numbers = ("id", "job_id")
     search_texts = ("job_name",)
 
+    exclude = ("lease_token",)
+
     @column("status", label=_OUTCOMES)
-    def outcome(self, log: ExecutionLog) -> str:
+    def shown_status(self, log: ExecutionLog) -> str:
         return log.status
 
     @column("ms")
@@ -87,6 +95,7 @@ class ExecutionLogAdmin(WindowedAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(WindowedAdmin):
+    tenant_indexed = False
     list_display = (
         "execution_id",
         "attempt",
@@ -123,10 +132,22 @@ class SkipAdmin(WindowedAdmin):
     search_numbers = ("id", "job_id")
 
 
+class OutcomeFilter(admin.SimpleListFilter):
+    """Offers what there can be; Django's own would read the whole table for what there is."""
+
+    title = parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, value) for value in Outcome.values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
 @admin.register(Counter)
 class CounterAdmin(WindowedAdmin):
     list_display = ("hour", "tenant", "user_key", "task_type", "status", "n")
-    list_filter = (TENANT_FILTER, "status")
+    list_filter = (TENANT_FILTER, OutcomeFilter)
     list_select_related = ("tenant",)
     ordering = ("-id",)
     sortable_by = ()

@@ -13,6 +13,7 @@ from apps.leadership.selectors import current_term
 from apps.leadership.services import step_down_request
 from apps.leadership.timeline import read_timeline
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, actor_of, brief, column, with_reason
+from apps.tenants.windows import WindowedAdmin
 
 _REFUSED = {
     "term_over": "danger",
@@ -27,7 +28,6 @@ class LeaderTermAdmin(ReadOnlyAdmin):
     list_display = (
         "epoch",
         "replica",
-        "host",
         "state",
         "started_at",
         "heartbeat_at",
@@ -90,7 +90,7 @@ class LeaderTermAdmin(ReadOnlyAdmin):
 
 
 @admin.register(RefusedWrite)
-class RefusedWriteAdmin(ReadOnlyAdmin):
+class RefusedWriteAdmin(WindowedAdmin):
     """Writes of a leader after its term, and of workers without their leases: tried, and refused."""
 
     list_display = ("at", "actor", "name", "kind", "count", "epoch")
@@ -106,7 +106,7 @@ class RefusedWriteAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SchedulerEvent)
-class SchedulerEventAdmin(ReadOnlyAdmin):
+class SchedulerEventAdmin(WindowedAdmin):
     """Rows without a tenant are the scheduler's own."""
 
     list_display = (

@@ -49,39 +49,42 @@ def timeline(report: Report, *, now: datetime) -> dict[str, Any]:
     return {
         "report": report,
         "hours": HOURS,
-        "lanes": [_lane(replica, of, since, now) for replica, of in lanes.items()],
+        "lanes": [_lane(replica, of, since, now, report.leader) for replica, of in lanes.items()],
         "marks": [f"{since + quarter * _DAY / 4:%H:%M}" for quarter in range(4)] + ["now"],
-        "takeovers": _takeovers(terms, now),
+        "takeovers": _takeovers(terms, now, report.leader),
         "terms": len(report.terms),
     }
 
 
-def _lane(replica: str, terms: Sequence[TermLine], since: datetime, now: datetime) -> Lane:
+def _lane(
+    replica: str, terms: Sequence[TermLine], since: datetime, now: datetime, leader: TermLine | None
+) -> Lane:
     bars, led = [], timedelta()
     for term in terms:
-        start, end = max(term.started_at, since), term.ended_at or now
+        # An open term without a leader behind it lasted until its last sign of life.
+        last_sign = now if term is leader else now - timedelta(seconds=term.heartbeat_age)
+        start, end = max(term.started_at, since), term.ended_at or max(last_sign, term.started_at)
         led += end - start
         left, width = (100 * part / _DAY for part in (start - since, end - start))
-        bars.append(Bar(f"{left:.3f}%", f"{max(0.0, width):.3f}%", _how(term), _title(term)))
+        bars.append(Bar(f"{left:.3f}%", f"{max(0.0, width):.3f}%", _how(term, leader), _title(term, leader)))
     return Lane(replica, bars, round(100 * led / _DAY, 1))
 
 
-def _how(term: TermLine) -> str:
+def _how(term: TermLine, leader: TermLine | None) -> str:
     if term.ended_at is None:
-        return "open"
+        return "open" if term is leader else "lost"
     return "ended" if in_good_order(term.end_reason) else "lost"
 
 
-def _title(term: TermLine) -> str:
-    until = (
-        f"until {_plain(term.ended_at)}, {term.end_reason or 'for no stated reason'}"
-        if term.ended_at
-        else "leads now"
-    )
-    return f"Epoch {term.epoch} of {term.replica}: from {_plain(term.started_at)} {until}"
+def _title(term: TermLine, leader: TermLine | None) -> str:
+    if term.ended_at is None:
+        until = "leads now" if term is leader else "open, but silent"
+    else:
+        until = f"until {_plain(term.ended_at)}, {term.end_reason or 'for no stated reason'}"
+    return f"Epoch {term.epoch} of {term.replica}: from {_plain(term.started_at)}, {until}"
 
 
-def _takeovers(terms: Sequence[TermLine], now: datetime) -> dict[str, Any]:
+def _takeovers(terms: Sequence[TermLine], now: datetime, leader: TermLine | None) -> dict[str, Any]:
     """Each term with the one before it (`terms` has the newest first), and how long nobody led in between."""
     rows = []
     for term, former in zip(terms[:TOLD], [*terms[1:], None], strict=False):
@@ -90,7 +93,7 @@ def _takeovers(terms: Sequence[TermLine], now: datetime) -> dict[str, Any]:
             closed = in_good_order(former.end_reason)  # else its last sign of life counts
             end = former.ended_at if closed else now - timedelta(seconds=former.heartbeat_age)
             gap = f"{max(0.0, (term.started_at - end).total_seconds()):.1f} s"
-        ended = (term.end_reason or "?") if term.ended_at else "leads now"
+        ended = "leads now" if term is leader else term.end_reason or "open, but silent"
         rows.append(
             [
                 term.epoch,

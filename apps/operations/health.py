@@ -70,7 +70,9 @@ def of_leadership(seen: Overview) -> Iterable[Reason]:
 def of_due_jobs(seen: Overview) -> Iterable[Reason]:
     if seen.late:
         oldest = _seconds(seen.oldest_due_seconds)
-        sentence = f"{seen.late:,} {_noun(seen.late, 'job is', 'jobs are')} late, the latest by {oldest}."
+        sentence = (
+            f"{seen.late:,} {_noun(seen.late, 'job is', 'jobs are')} late, the first of them by {oldest}."
+        )
         yield Reason(Level.UNHEALTHY, sentence, "#late")
 
 
@@ -78,7 +80,8 @@ def of_the_queue(seen: Overview) -> Iterable[Reason]:
     live = reverse("admin:executions_execution_changelist")
     if (seen.oldest_pending_seconds or 0) > SLOW_QUEUE:
         oldest = _seconds(seen.oldest_pending_seconds)
-        sentence = f"{seen.queue.waiting:,} executions wait for a worker, the first of them for {oldest}."
+        what = _noun(seen.queue.waiting, "execution waits", "executions wait")
+        sentence = f"{seen.queue.waiting:,} {what} for a worker, the first of them for {oldest}."
         yield Reason(Level.UNHEALTHY, sentence, f"{live}?state__exact=pending")
     if n := seen.queue.expired:
         sentence = f"{n:,} {_noun(n, 'lease has', 'leases have')} expired: workers are lost, or silent."

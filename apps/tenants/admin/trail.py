@@ -3,11 +3,12 @@
 from django.contrib import admin
 
 from apps.tenants.models import AuditEntry
-from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin
+from apps.tenants.operators import TENANT_FILTER
+from apps.tenants.windows import WindowedAdmin
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(WindowedAdmin):
     list_display = ("at", "actor", "action", "tenant", "object_type", "object_id", "reason")
     list_filter = (TENANT_FILTER,)
     list_select_related = ("tenant",)
