@@ -14,6 +14,7 @@ from apps.executions.states import Outcome
 from apps.operations.statements import sql
 
 HOURS = 24
+MOST_SKIPS = 100_000  # rows that are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Queue:
     oldest: datetime | None = field(default=None)
 
 
-def read_day(now: datetime) -> list[Hour]:
-    """HOURS hours of UTC, the last of them this one. In the scope of all tenants."""
+def read_day(now: datetime) -> tuple[list[Hour], bool]:
+    """HOURS hours of UTC, the last of them this one, and whether there were more skips than are read. In the scope of
+    all tenants."""
     this = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     hours = [this - timedelta(hours=back) for back in reversed(range(HOURS))]
     ended: Sums[tuple[datetime, str]] = Sums()
@@ -51,13 +53,16 @@ def read_day(now: datetime) -> list[Hour]:
         cursor.execute(sql("read_hours"), {"since": hours[0]})
         for hour, status, n in cursor.fetchall():
             ended[hour, status] = n
-        cursor.execute(sql("read_skipped_hours"), {"since": hours[0]})
-        for hour, reason, n in cursor.fetchall():
+        cursor.execute(sql("read_skipped_hours"), {"since": hours[0], "most": MOST_SKIPS})
+        rows = 0
+        for hour, reason, n, of in cursor.fetchall():
             skipped.setdefault(hour, {})[reason] = n
-    return [
+            rows += of
+    day = [
         Hour(hour, ended[hour, Outcome.SUCCESS], ended[hour, Outcome.FAILED], skipped.get(hour, {}))
         for hour in hours
     ]
+    return day, rows >= MOST_SKIPS
 
 
 def read_queue(now: datetime) -> Queue:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from apps.jobs.models import Cursor
-from apps.operations.charts import chart_data, day_table
+from apps.operations.charts import MOST_SKIPS, chart_data, day_table
 from apps.operations.selectors import FailingTenant, Overview, overview
 
 _LINK = "text-primary-600 dark:text-primary-500"
@@ -51,6 +51,7 @@ def _counts(seen: Overview) -> dict[str, int]:
         "waiting": seen.queue.waiting,
         "later": seen.queue.later,
         "suspended": seen.suspended,
+        "skips": MOST_SKIPS,
     }
 
 

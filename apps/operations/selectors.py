@@ -14,14 +14,13 @@ from apps.executions.models import Counter
 from apps.executions.states import Outcome
 from apps.jobs.models import Cursor
 from apps.jobs.schedules import database_now
-from apps.jobs.states import FAILING_IN_A_ROW
+from apps.jobs.states import FAILING_IN_A_ROW, LATE
 from apps.leadership.report import Report, read_report
 from apps.leadership.selectors import LeadershipStatus, leadership_status
 from apps.operations.charts import Hour, Queue, read_day, read_queue
 from apps.operations.health import Verdict, verdict
 from apps.tenants.models import Tenant
 
-LATE = timedelta(seconds=15)  # the grace that jobs have by default
 WORST = 10  # tenants and jobs shown
 
 
@@ -40,7 +39,8 @@ class FailingTenant:
 @dataclass(frozen=True, slots=True)
 class Overview:
     """`late` are due jobs that have been due for longer than LATE, `late_jobs` the worst of them. `replicas` is what
-    the terms, the lock and the sessions say. `hours` are those of the last day. `quarantined` counts jobs. `unplaced`
+    the terms, the lock and the sessions say. `hours` are those of the last day, and `more_skips` says that
+    the earliest of them had more skips than they show. `quarantined` counts jobs. `unplaced`
     is what lies in the ledger's default partitions.
     """
 
@@ -54,6 +54,7 @@ class Overview:
     queue: Queue
     oldest_pending_seconds: float | None
     hours: list[Hour]
+    more_skips: bool
     failing: list[FailingTenant]
     failing_jobs: list[Cursor]
     quarantined: int
@@ -74,6 +75,7 @@ def overview() -> Overview:
     )
     late = due.filter(next_run_at__lt=now - LATE).order_by("next_run_at") if cursors["late"] else due.none()
     queue = read_queue(now)
+    hours, more_skips = read_day(now)
     troubled = _troubled()
     return Overview(
         now=now,
@@ -85,7 +87,8 @@ def overview() -> Overview:
         late_jobs=list(late.select_related("job", "tenant")[:WORST]),
         queue=queue,
         oldest_pending_seconds=_age(now, queue.oldest),
-        hours=read_day(now),
+        hours=hours,
+        more_skips=more_skips,
         failing=_failing(now, troubled),
         failing_jobs=_failing_jobs() if troubled else [],
         quarantined=sum(each["quarantined"] for each in troubled.values()),
