@@ -7,14 +7,17 @@ from typing import Any
 from django.contrib.admin import site
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from apps.operations.break_glass import open_access
+from apps.operations.break_glass_pages import end_page
 from apps.operations.gates.page import gates_page
+from apps.operations.home import home
 from apps.operations.pages import reconcile_page
-from apps.operations.selectors import FailingTenant, overview
+from apps.operations.retry_page import retry_page
+from apps.tenants.models import User
 
 __all__ = ["OperatorsSite", "site"]
 MAX_USERNAME = 150  # as the model has it
@@ -42,31 +45,22 @@ class OperatorsSite(UnfoldAdminSite):
         return [
             path("reconcile/", self.admin_view(reconcile_page), name="reconcile"),
             path("gates/", self.admin_view(gates_page), name="gates"),
+            path("retry-failures/", self.admin_view(retry_page), name="retry_failures"),
+            path("break-glass/<int:access_id>/end/", self.admin_view(end_page), name="break_glass_end"),
         ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Every page says what its reader has open."""
+        context: dict[str, Any] = super().each_context(request)
+        user = request.user
+        if isinstance(user, User) and user.is_staff and user.is_active:
+            context["open_access"] = list(open_access(user))
+        return context
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Numbers of all tenants, for those who may look at tenants."""
         extra = dict(extra_context or {})
         if request.user.has_perm("tenants.view_tenant"):
-            seen = overview()
-            extra |= {
-                "overview": seen,
-                "outcomes_table": {
-                    "headers": ["", "Succeeded", "Failed"],
-                    "rows": [[hour, f"{good:,}", f"{bad:,}"] for hour, good, bad in seen.hours],
-                },
-                "failing_table": {
-                    "headers": ["Tenant", "Failed", "of", "Failing jobs", "Quarantined"],
-                    "rows": [_row(tenant) for tenant in seen.failing],
-                },
-            }
+            extra |= home()
         response: TemplateResponse = super().index(request, extra)
         return response
-
-
-def _row(tenant: FailingTenant) -> list[Any]:
-    jobs = f"{reverse('admin:jobs_job_changelist')}?tenant__id__exact={tenant.id}"
-    link = format_html(
-        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', jobs, tenant.name
-    )
-    return [link, f"{tenant.failed:,}", f"{tenant.executed:,}", tenant.failing_jobs, tenant.quarantined_jobs]

@@ -28,6 +28,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                     "permission": _may("jobs.change_cursor"),
                 },
                 {
+                    "title": "Retry failures",
+                    "icon": "replay",
+                    "link": reverse("admin:retry_failures"),
+                    "permission": _may("executions.change_executionlog"),
+                },
+                {
                     "title": "Gates",
                     "icon": "rule",
                     "link": reverse("admin:gates"),
@@ -64,6 +70,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _rows("Accounts", "person", "tenants", "user"),
+                _rows("Break glass", "emergency", "operations", "breakglass"),
                 _rows("Failed sign-ins", "lock", "axes", "accessattempt"),
             ],
         },
@@ -73,6 +80,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 def icon(request: HttpRequest) -> str:
     """The address of the favicon."""
     return static("scheduler/icon.svg")
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """The address of what the pages have beside unfold's own styles."""
+    return static("scheduler/oncall.css")
 
 
 def _rows(title: str, icon: str, app: str, model: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from apps.executions.models import Attempt, Counter, Execution, ExecutionLog, Skip, TenantTotals
 from apps.jobs.models import Job
 from apps.leadership.models import LeaderTerm, RefusedWrite, SchedulerEvent
+from apps.operations.models import BreakGlass
 from apps.tenants.models import ApiKey, AuditEntry, Membership, Plan, Tenant, User, UserIdentity
 from tests.factories import MembershipFactory, key_of, make_job
 
@@ -102,6 +103,13 @@ def rows_of(tenant: Any) -> dict[type[models.Model], Any]:
             ip_address="192.0.2.1",
             failures_since_start=3,
             path_info="/admin/login/",
+        ),
+        BreakGlass: BreakGlass.objects.create(
+            tenant=tenant,
+            account=member.account,
+            execution_id=live.id,
+            reason="a ticket",
+            until=at,
         ),
     }
 

@@ -164,8 +164,8 @@ def test_the_overview(browser: Client, rows: Any) -> None:
     seen = browser.get("/admin/").context["overview"]
     assert seen.leadership["epoch"] == rows["bravo"][LeaderTerm].pk
     assert (seen.due, seen.late) == (1, 1)
-    assert (seen.leased, seen.pending) == (2, 0)
-    assert sum(failed for _, _, failed in seen.hours) == 14
+    assert (seen.queue.running + seen.queue.expired, seen.queue.waiting) == (2, 0)
+    assert sum(hour.failed for hour in seen.hours) == 14
     worst = seen.failing[0]
     assert (worst.name, worst.failed, worst.failing_jobs, worst.quarantined_jobs) == ("acme", 7, 1, 1)
     assert {tenant.name for tenant in seen.failing} == {"acme", "bravo"}

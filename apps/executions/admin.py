@@ -3,10 +3,17 @@
 Outputs are not here: what a customer's run returned or raised is the customer's alone, and row security says so too.
 """
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.executions.admin_windows import LedgerAdmin
 from apps.executions.models import Attempt, Counter, Execution, ExecutionLog, Skip, TenantTotals
+from apps.executions.states import Outcome
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
+from apps.tenants.windows import WindowedAdmin
 
 _OUTCOMES = {
     "success": "success",
@@ -19,9 +26,8 @@ _OUTCOMES = {
 }
 
 
-@admin.register(Execution)
 class ExecutionAdmin(ReadOnlyAdmin):
-    """Live rows. A finished execution is in the ledger."""
+    """Live rows. A finished execution is in the ledger. `operations` registers it, and adds what may be done."""
 
     list_display = (
         "id",
@@ -47,16 +53,17 @@ class ExecutionAdmin(ReadOnlyAdmin):
         return execution.state
 
 
-@admin.register(ExecutionLog)
-class ExecutionLogAdmin(ReadOnlyAdmin):
-    """The ledger, by id: the order in which executions were made, and one that its key can serve."""
+class ExecutionLogAdmin(LedgerAdmin):
+    """The ledger, by id: the order in which executions were made, and one that its key can serve. `operations`
+    registers it, and adds what may be done.
+    """
 
     list_display = (
         "id",
         "tenant",
         "job_name",
         "kind",
-        "outcome",
+        "shown_status",
         "attempts",
         "scheduled_for",
         "finished_at",
@@ -71,8 +78,10 @@ class ExecutionLogAdmin(ReadOnlyAdmin):
     search_numbers = ("id", "job_id")
     search_texts = ("job_name",)
 
+    exclude = ("lease_token",)
+
     @column("status", label=_OUTCOMES)
-    def outcome(self, log: ExecutionLog) -> str:
+    def shown_status(self, log: ExecutionLog) -> str:
         return log.status
 
     @column("ms")
@@ -85,7 +94,8 @@ class ExecutionLogAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnlyAdmin):
+class AttemptAdmin(WindowedAdmin):
+    tenant_indexed = False
     list_display = (
         "execution_id",
         "attempt",
@@ -113,7 +123,7 @@ class AttemptAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Skip)
-class SkipAdmin(ReadOnlyAdmin):
+class SkipAdmin(WindowedAdmin):
     list_display = ("id", "tenant", "job_id", "reason", "count", "first", "last", "epoch", "detail")
     list_filter = (TENANT_FILTER, "reason")
     list_select_related = ("tenant",)
@@ -122,10 +132,22 @@ class SkipAdmin(ReadOnlyAdmin):
     search_numbers = ("id", "job_id")
 
 
+class OutcomeFilter(admin.SimpleListFilter):
+    """Offers what there can be; Django's own would read the whole table for what there is."""
+
+    title = parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, value) for value in Outcome.values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
 @admin.register(Counter)
-class CounterAdmin(ReadOnlyAdmin):
+class CounterAdmin(WindowedAdmin):
     list_display = ("hour", "tenant", "user_key", "task_type", "status", "n")
-    list_filter = (TENANT_FILTER, "status")
+    list_filter = (TENANT_FILTER, OutcomeFilter)
     list_select_related = ("tenant",)
     ordering = ("-id",)
     sortable_by = ()

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import localize
 from unfold.decorators import action
@@ -19,7 +20,7 @@ from apps.jobs.models import Cursor, Job
 from apps.jobs.recurrence.wording import describe
 from apps.jobs.schedules import rule_of
 from apps.jobs.selectors import status_of
-from apps.jobs.states import FAILING_IN_A_ROW
+from apps.jobs.states import FAILING_IN_A_ROW, LATE
 from apps.jobs.why_page import why_page
 from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
 
@@ -35,6 +36,7 @@ class ConditionFilter(admin.SimpleListFilter):
             f"{FAILING_IN_A_ROW} or more failures in a row",
             Q(cursor__consecutive_failures__gte=FAILING_IN_A_ROW),
         ),
+        "late": ("Late", Q(cursor__next_run_at__lt=Now() - LATE)),
         "paused": ("Paused", Q(switch="paused", deleted_at=None)),
         "lost": ("Without a cursor", Q(cursor=None)),
         "deleted": ("Deleted", Q(deleted_at__isnull=False)),
@@ -152,6 +154,7 @@ class JobAdmin(ReadOnlyAdmin):
     )
     list_filter = (TENANT_FILTER, ConditionFilter, "trigger_type", "switch")
     ordering = ("-id",)
+    sortable_by = ()  # to sort is to read all of them; the conditions and the overview lead to the worst
     search_numbers = ("id", "legacy_user_id")
     search_texts = ("name", "user_id", "external_key")
     fieldsets = (
@@ -204,7 +207,7 @@ class JobAdmin(ReadOnlyAdmin):
     def state(self, job: Any) -> str:
         return "deleted" if job.deleted_at else str(job.status)
 
-    @column("next run", ordering="cursor__next_run_at")
+    @column("next run")
     def next_run(self, job: Job) -> datetime | None:
         cursor = cursor_of(job)
         return cursor.next_run_at if cursor else None
@@ -214,12 +217,12 @@ class JobAdmin(ReadOnlyAdmin):
         cursor = cursor_of(job)
         return cursor.last_status if cursor else None
 
-    @column("failures", ordering="cursor__consecutive_failures")
+    @column("failures")
     def failures(self, job: Job) -> int | None:
         cursor = cursor_of(job)
         return cursor.consecutive_failures if cursor else None
 
-    @column("quarantined", ordering="cursor__quarantined_at")
+    @column("quarantined")
     def quarantine(self, job: Job) -> str | None:
         cursor = cursor_of(job)
         if cursor is None:

@@ -1,7 +1,10 @@
 """What a job may be told, and what it may become. The picture is in `docs/state_machine.md`."""
 
+from datetime import timedelta
+
 from django.db import models
 
+LATE = timedelta(seconds=15)  # behind its due time: the grace that jobs have by default
 # One failure is noise and a second a coincidence; a third in a row does not go away by itself.
 FAILING_IN_A_ROW = 3
 LONGEST_COOL_OFF = 86_400  # seconds

@@ -25,7 +25,7 @@ LOOKED_BACK = timedelta(days=1)  # where nothing is asked yet
 _YEARS = range(1970, 9000)  # as the API has it
 
 
-class _Instant(forms.DateTimeField):
+class InstantField(forms.DateTimeField):
     """UTC, whatever the browser's zone; to the second."""
 
     widget = UnfoldAdminTextInputWidget(attrs={"placeholder": "YYYY-MM-DD HH:MM:SS"})
@@ -40,9 +40,9 @@ class _Instant(forms.DateTimeField):
 class QuestionForm(forms.Form):
     """One instant, or a range of at most MAX_SPAN."""
 
-    at = _Instant(required=False, label="At one instant (UTC)")
-    start = _Instant(required=False, label="or from")
-    until = _Instant(required=False, label="to")
+    at = InstantField(required=False, label="At one instant (UTC)")
+    start = InstantField(required=False, label="or from")
+    until = InstantField(required=False, label="to")
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}

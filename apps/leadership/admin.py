@@ -2,12 +2,18 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.decorators import action
 
 from apps.leadership.models import LeaderTerm, RefusedWrite, SchedulerEvent
-from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, brief, column
+from apps.leadership.selectors import current_term
+from apps.leadership.services import step_down_request
+from apps.leadership.timeline import read_timeline
+from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, actor_of, brief, column, with_reason
+from apps.tenants.windows import WindowedAdmin
 
 _REFUSED = {
     "term_over": "danger",
@@ -22,7 +28,6 @@ class LeaderTermAdmin(ReadOnlyAdmin):
     list_display = (
         "epoch",
         "replica",
-        "host",
         "state",
         "started_at",
         "heartbeat_at",
@@ -35,6 +40,40 @@ class LeaderTermAdmin(ReadOnlyAdmin):
     sortable_by = ()
     search_numbers = ("epoch",)
     search_texts = ("replica", "host")
+    list_before_template = "admin/terms.html"
+    actions_list = ("step_down",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Above the list of all terms the picture of the last day's."""
+        return super().changelist_view(request, {**(extra_context or {}), "timeline": read_timeline()})
+
+    def has_step_down_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("leadership.change_leaderterm"))
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Step down …", url_path="step-down", permissions=["step_down"], icon="logout"
+    )
+    def step_down(self, request: HttpRequest) -> HttpResponse:
+        terms, term = reverse("admin:leadership_leaderterm_changelist"), current_term()
+        if term is None:
+            messages.error(request, "Nobody leads: there is no term to end.")
+            return HttpResponseRedirect(terms)
+
+        def step_down(term: LeaderTerm, reason: str) -> None:
+            step_down_request(reason=reason, actor=actor_of(request))
+
+        answer = with_reason(
+            self,
+            request,
+            [term],
+            action="",
+            title="Step down",
+            sentence="The leader finishes its transaction, ends its term and stands by again; a standby takes over at "
+            "once, or the same replica a moment later where there is no other.",
+            perform=step_down,
+            back=terms,
+        )
+        return answer or HttpResponseRedirect(terms)
 
     @column("state", label={"open": "success", "ended": "info"})
     def state(self, term: LeaderTerm) -> str:
@@ -51,7 +90,7 @@ class LeaderTermAdmin(ReadOnlyAdmin):
 
 
 @admin.register(RefusedWrite)
-class RefusedWriteAdmin(ReadOnlyAdmin):
+class RefusedWriteAdmin(WindowedAdmin):
     """Writes of a leader after its term, and of workers without their leases: tried, and refused."""
 
     list_display = ("at", "actor", "name", "kind", "count", "epoch")
@@ -67,7 +106,7 @@ class RefusedWriteAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SchedulerEvent)
-class SchedulerEventAdmin(ReadOnlyAdmin):
+class SchedulerEventAdmin(WindowedAdmin):
     """Rows without a tenant are the scheduler's own."""
 
     list_display = (

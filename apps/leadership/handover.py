@@ -12,6 +12,11 @@ _LOOK_EVERY = 0.02
 _IN_GOOD_ORDER = (STEPPED_DOWN, "stopped", "one check")
 
 
+def in_good_order(end_reason: str) -> bool:
+    """Whether the leader closed its term itself."""
+    return end_reason.startswith(_IN_GOOD_ORDER)
+
+
 @dataclass(frozen=True, slots=True)
 class Handover:
     ended: LeaderTerm
@@ -21,7 +26,7 @@ class Handover:
     def nobody_led_ms(self) -> float:
         """Between the terms. One that could not close itself ended with its last sign of life."""
         term = self.ended
-        end = term.ended_at if term.end_reason.startswith(_IN_GOOD_ORDER) else term.heartbeat_at
+        end = term.ended_at if in_good_order(term.end_reason) else term.heartbeat_at
         return round((self.next.started_at - (end or term.heartbeat_at)).total_seconds() * 1000, 1)
 
 

@@ -1,4 +1,4 @@
-"""What on-call has to know at a glance, over all tenants: a handful of queries, each on an index or a small table."""
+"""What on-call has to know at a glance, over all tenants: a dozen queries, each on an index or a small table."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import Count, Min, Q, Sum
-from django.db.models.functions import TruncHour
 
 from apps.executions.ledger import Unplaced, unplaced
-from apps.executions.models import Counter, Execution
-from apps.executions.states import Outcome, State
+from apps.executions.models import Counter
+from apps.executions.states import Outcome
 from apps.jobs.models import Cursor
 from apps.jobs.schedules import database_now
-from apps.jobs.states import FAILING_IN_A_ROW
+from apps.jobs.states import FAILING_IN_A_ROW, LATE
+from apps.leadership.report import Report, read_report
 from apps.leadership.selectors import LeadershipStatus, leadership_status
+from apps.operations.charts import Hour, Queue, read_day, read_queue
+from apps.operations.health import Verdict, verdict
 from apps.tenants.models import Tenant
 
-LATE = timedelta(seconds=15)  # the grace that jobs have by default
-WORST = 10  # tenants shown
+WORST = 10  # tenants and jobs shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,72 +38,60 @@ class FailingTenant:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`late` are due jobs that have been due for longer than LATE. Hours are UTC's, by when the executions finished.
-
-    `unplaced` is what lies in the ledger's default partitions.
+    """`late` are due jobs that have been due for longer than LATE, `late_jobs` the worst of them. `replicas` is what
+    the terms, the lock and the sessions say. `hours` are those of the last day, and `more_skips` says that
+    the earliest of them had more skips than they show. `quarantined` counts jobs. `unplaced`
+    is what lies in the ledger's default partitions.
     """
 
     now: datetime
     leadership: LeadershipStatus
+    replicas: Report
     due: int
     late: int
     oldest_due_seconds: float | None
-    pending: int
-    leased: int
+    late_jobs: list[Cursor]
+    queue: Queue
     oldest_pending_seconds: float | None
-    outcomes: dict[str, dict[str, int]]
+    hours: list[Hour]
+    more_skips: bool
     failing: list[FailingTenant]
+    failing_jobs: list[Cursor]
+    quarantined: int
     suspended: int
     unplaced: list[Unplaced]
 
     @property
-    def hours(self) -> list[tuple[str, int, int]]:
-        """Rows of a table: hour, succeeded, failed."""
-        return [
-            (hour, counts.get(Outcome.SUCCESS, 0), counts.get(Outcome.FAILED, 0))
-            for hour, counts in self.outcomes.items()
-        ]
+    def verdict(self) -> Verdict:
+        return verdict(self)
 
 
 def overview() -> Overview:
     """Call it in the scope of all tenants."""
     now = database_now()
-    this_hour = now.replace(minute=0, second=0, microsecond=0)
-    hours = {"this hour": this_hour, "the hour before": this_hour - timedelta(hours=1)}
-    cursors = Cursor.objects.filter(next_run_at__lte=now).aggregate(
+    due = Cursor.objects.filter(next_run_at__lte=now)
+    cursors = due.aggregate(
         due=Count("*"), late=Count("pk", filter=Q(next_run_at__lt=now - LATE)), oldest=Min("next_run_at")
     )
-    live = Execution.objects.aggregate(
-        pending=Count("pk", filter=Q(state=State.PENDING)),
-        leased=Count("pk", filter=Q(state=State.LEASED)),
-        oldest=Min("run_at", filter=Q(state=State.PENDING, run_at__lte=now)),
-    )
-    finished = list(
-        Counter.objects.filter(hour__gte=hours["the hour before"])
-        .annotate(at=TruncHour("hour"))
-        .values("at", "tenant_id", "status")
-        .annotate(total=Sum("n"))
-        .order_by()
-    )
-    outcomes: dict[str, dict[str, int]] = {name: defaultdict(int) for name in hours}
-    for row in finished:
-        for name, hour in hours.items():
-            if row["at"] == hour:
-                outcomes[name][row["status"]] += row["total"]
-    by_tenant: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for row in finished:
-        by_tenant[row["tenant_id"]][row["status"]] += row["total"]
+    late = due.filter(next_run_at__lt=now - LATE).order_by("next_run_at") if cursors["late"] else due.none()
+    queue = read_queue(now)
+    hours, more_skips = read_day(now)
+    troubled = _troubled()
     return Overview(
         now=now,
         leadership=leadership_status(),
+        replicas=read_report(),
         due=cursors["due"],
         late=cursors["late"],
         oldest_due_seconds=_age(now, cursors["oldest"]),
-        pending=live["pending"],
-        leased=live["leased"],
-        oldest_pending_seconds=_age(now, live["oldest"]),
-        outcomes={name: dict(counts) for name, counts in outcomes.items()},
-        failing=_failing(by_tenant),
+        late_jobs=list(late.select_related("job", "tenant")[:WORST]),
+        queue=queue,
+        oldest_pending_seconds=_age(now, queue.oldest),
+        hours=hours,
+        more_skips=more_skips,
+        failing=_failing(now, troubled),
+        failing_jobs=_failing_jobs() if troubled else [],
+        quarantined=sum(each["quarantined"] for each in troubled.values()),
         suspended=Tenant.objects.filter(status=Tenant.Status.SUSPENDED).count(),
         unplaced=_unplaced(),
     )
@@ -113,11 +102,14 @@ def _unplaced() -> list[Unplaced]:
         return unplaced().on(cursor)
 
 
-def _failing(finished: dict[int, dict[str, int]]) -> list[FailingTenant]:
-    troubled: dict[int, dict[str, int]] = {
+_IN_TROUBLE = Q(consecutive_failures__gte=FAILING_IN_A_ROW) | Q(quarantined_at__isnull=False)
+
+
+def _troubled() -> dict[int, dict[str, int]]:
+    """Failing and quarantined jobs by tenant."""
+    return {
         row["tenant_id"]: {"failing": row["failing"], "quarantined": row["quarantined"]}
-        for row in Cursor.objects.filter(job__deleted_at=None)
-        .filter(Q(consecutive_failures__gte=FAILING_IN_A_ROW) | Q(quarantined_at__isnull=False))
+        for row in Cursor.objects.filter(_IN_TROUBLE, job__deleted_at=None)
         .values("tenant_id")
         .annotate(
             failing=Count("pk", filter=Q(consecutive_failures__gte=FAILING_IN_A_ROW)),
@@ -125,10 +117,24 @@ def _failing(finished: dict[int, dict[str, int]]) -> list[FailingTenant]:
         )
         .order_by()
     }
+
+
+def _failing_jobs() -> list[Cursor]:
+    """The jobs that failed most often in a row."""
+    rows = Cursor.objects.filter(_IN_TROUBLE, job__deleted_at=None).select_related("job", "tenant")
+    return list(rows.order_by("-consecutive_failures", "job_id")[:WORST])
+
+
+def _failing(now: datetime, troubled: dict[int, dict[str, int]]) -> list[FailingTenant]:
+    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    finished: dict[int, dict[str, int]] = defaultdict(dict)
+    counted = Counter.objects.filter(hour__gte=since).values("tenant_id", "status").annotate(total=Sum("n"))
+    for row in counted.order_by():
+        finished[row["tenant_id"]][row["status"]] = row["total"]
     failed = {
-        tenant_id: counts.get(Outcome.FAILED, 0)
+        tenant_id: counts[Outcome.FAILED]
         for tenant_id, counts in finished.items()
-        if counts.get(Outcome.FAILED, 0)
+        if counts.get(Outcome.FAILED)
     }
     worst = sorted(
         failed.keys() | troubled.keys(),

@@ -15,8 +15,9 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
@@ -27,6 +28,7 @@ from apps.tenants.services import Refused, audit
 
 TENANT_FILTER = ("tenant", AutocompleteSelectFilter)
 COUNTED = 10_000  # rows; beyond that a list says no more how long it is
+MAX_SELECTED = 200  # rows that an action takes at once
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -145,12 +147,17 @@ def with_reason(
     sentence: str,
     perform: Callable[[Any, str], object],
     form_class: type[ReasonForm] = ReasonForm,
+    back: str = "",
 ) -> HttpResponse | None:
     """An action of a changelist that asks for a reason, and then does `perform(row, reason)` for each row.
 
-    `perform` may raise `Refused`, which is shown; the other rows are done all the same.
+    `perform` may raise `Refused`, which is shown; the other rows are done all the same. `back` is where a change of
+    mind leads; the list, where it is not said.
     """
-    rows = list(rows)
+    rows = list(rows[: MAX_SELECTED + 1] if isinstance(rows, QuerySet) else rows)
+    if len(rows) > MAX_SELECTED:
+        messages.error(request, f"Select up to {MAX_SELECTED} rows at once.")
+        return None
     form = form_class(request.POST if "confirmed" in request.POST else None)
     if not form.is_valid():
         context = {
@@ -162,6 +169,7 @@ def with_reason(
             "form": form,
             "action": action,
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "back": back or request.path,
         }
         return TemplateResponse(request, "admin/confirm_with_reason.html", context)
     done = 0
@@ -174,3 +182,20 @@ def with_reason(
     if done:
         messages.success(request, f"{title}: {done} done.")
     return None
+
+
+def one_with_reason(
+    model_admin: ModelAdmin, request: HttpRequest, object_id: str, *, done: str = "", **words: Any
+) -> HttpResponse:
+    """As `with_reason`, from the page of one row; afterwards that page again, or `done`."""
+    row = model_admin.get_object(request, object_id)
+    if row is None:
+        raise Http404
+    page = row_page(row)
+    answer = with_reason(model_admin, request, [row], action="", back=page, **words)
+    return answer or HttpResponseRedirect(done or page)
+
+
+def row_page(row: Model) -> str:
+    """The address of a row's own page."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

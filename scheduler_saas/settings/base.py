@@ -119,6 +119,9 @@ ANONYMOUS_REQUESTS_PER_MINUTE = env.int(
     "ANONYMOUS_REQUESTS_PER_MINUTE", default=60
 )  # by address; 0: no limit
 
+# How long an operator sees one tenant's outputs and payloads, once they have said why.
+BREAK_GLASS_MINUTES = env.int("BREAK_GLASS_MINUTES", default=15)
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
@@ -213,6 +216,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "scheduler_saas.navigation.icon"}],
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["scheduler_saas.navigation.stylesheet"],
     "SIDEBAR": {"show_search": False, "navigation": "scheduler_saas.navigation.sidebar"},
 }
 
@@ -227,7 +231,8 @@ EGRESS_ALLOWED_NETWORKS = env.list("EGRESS_ALLOWED_NETWORKS", cast=str.strip, de
 EGRESS_REFUSED_NETWORKS = env.list("EGRESS_REFUSED_NETWORKS", cast=str.strip, default=[])
 EGRESS_ALLOWED_PORTS = env.list("EGRESS_ALLOWED_PORTS", cast=int, default=[80, 443, 8080, 8443])
 
-# Email, for notifications, invitations and on-call: smtp+tls://user:password@host:587, and others of django-environ. dummymail://: none is sent.
+# Email, for notifications, invitations and on-call: smtp+tls://user:password@host:587, and others of django-environ.
+# dummymail://: none is sent.
 _email = env.email_url("EMAIL_URL", default="dummymail://")
 EMAIL_BACKEND = _email["EMAIL_BACKEND"]
 EMAIL_HOST = _email["EMAIL_HOST"] or "localhost"

@@ -46,7 +46,10 @@ class Counter(TenantRow):
                 fields=["tenant", "user_key", "task_type", "status", "hour"], name="counter_cell"
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["tenant", "hour"], name="counter_of_tenant")]  # retention's
+        indexes: ClassVar = [
+            models.Index(fields=["tenant", "hour"], name="counter_of_tenant"),  # retention's
+            models.Index(fields=["hour"], name="counter_of_hour"),  # on-call's, over all tenants
+        ]
 
     def __str__(self) -> str:
         return f"{self.n} {self.status}"

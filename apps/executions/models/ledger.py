@@ -99,7 +99,10 @@ class Skip(TenantRow):
             models.CheckConstraint(condition=models.Q(count__gte=1), name="skip_counts_something"),
             models.CheckConstraint(condition=models.Q(first__lte=models.F("last")), name="skip_is_a_range"),
         ]
-        indexes: ClassVar = [models.Index(fields=["tenant", "-last"], name="skip_of_tenant")]
+        indexes: ClassVar = [
+            models.Index(fields=["tenant", "-last"], name="skip_of_tenant"),
+            models.Index(fields=["created_at"], name="skip_by_age"),  # on-call's, over all tenants
+        ]
 
     def __str__(self) -> str:
         return f"{self.count} of job {self.job_id} skipped: {self.reason}"

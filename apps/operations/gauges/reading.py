@@ -12,10 +12,10 @@ from django.db import DatabaseError, connection
 
 from apps.jobs.models import PLATFORM_CATEGORY
 from apps.jobs.platforms.services import Ensured
+from apps.jobs.states import LATE
 from apps.operations.gauges.bounds import bounded
 from apps.operations.gauges.families import HOT_TABLES, READS
 from apps.operations.gauges.sweeps import platforms_without_job
-from apps.operations.selectors import LATE
 from apps.tenants.context import all_tenants_scope
 
 logger = logging.getLogger(__name__)

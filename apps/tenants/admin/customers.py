@@ -39,7 +39,7 @@ class TenantAdmin(OperatorsAdmin):
     `operations` registers it, and adds what the tenant uses of its plan.
     """
 
-    list_display = ("schema_name", "name", "plan", "domain", "standing", "created_at")
+    list_display: tuple[str, ...] = ("schema_name", "name", "plan", "domain", "standing", "created_at")
     list_filter = ("status", "plan")
     list_select_related = ("plan",)
     ordering = ("schema_name",)
@@ -80,34 +80,33 @@ class TenantAdmin(OperatorsAdmin):
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
         oncall.tenant_update(tenant=obj, changes=changes, actor=actor_of(request))
 
-    @admin.action(description="Suspend …", permissions=["change"])
-    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
-        return with_reason(
-            self,
-            request,
-            queryset,
-            action="suspend",
-            title="Suspend tenants",
-            sentence="Their hosts and keys will answer 403, and none of their jobs will run. "
-            "Times that pass meanwhile are recorded as skipped.",
-            perform=lambda tenant, reason: oncall.tenant_suspend(
+    def suspending(self, request: HttpRequest) -> dict[str, Any]:
+        """For `with_reason`."""
+        return {
+            "title": "Suspend tenants",
+            "sentence": "All their jobs are paused, and their hosts and keys will answer 403. Times that pass "
+            "meanwhile are recorded as skipped.",
+            "perform": lambda tenant, reason: oncall.tenant_suspend(
                 tenant=tenant, reason=reason, actor=actor_of(request)
             ),
-        )
+        }
+
+    def resuming(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "title": "Resume tenants",
+            "sentence": "Their hosts and keys will answer again, and their jobs go on with the times to come.",
+            "perform": lambda tenant, reason: oncall.tenant_resume(
+                tenant=tenant, reason=reason, actor=actor_of(request)
+            ),
+        }
+
+    @admin.action(description="Suspend (pause all jobs) …", permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
+        return with_reason(self, request, queryset, action="suspend", **self.suspending(request))
 
     @admin.action(description="Resume …", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
-        return with_reason(
-            self,
-            request,
-            queryset,
-            action="resume",
-            title="Resume tenants",
-            sentence="Their hosts and keys will answer again, and their jobs go on with the times to come.",
-            perform=lambda tenant, reason: oncall.tenant_resume(
-                tenant=tenant, reason=reason, actor=actor_of(request)
-            ),
-        )
+        return with_reason(self, request, queryset, action="resume", **self.resuming(request))
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("tenants.delete_tenant"))

@@ -3,11 +3,12 @@
 from django.contrib import admin
 
 from apps.tenants.models import AuditEntry
-from apps.tenants.operators import TENANT_FILTER, ReadOnlyAdmin, column
+from apps.tenants.operators import TENANT_FILTER, column
+from apps.tenants.windows import WindowedAdmin
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(WindowedAdmin):
     list_display = ("at", "actor", "action", "of_tenant", "object_type", "object_id", "reason")
     list_filter = (TENANT_FILTER,)
     list_select_related = ("tenant",)

@@ -1,0 +1,126 @@
+"""Is it healthy? One verdict with its reasons, the worst first.
+
+Each of SOURCES looks at what the overview has read and says what troubles it; a new kind of trouble is a function more
+in that list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from apps.executions.partitions import describe
+
+if TYPE_CHECKING:
+    from apps.operations.selectors import Overview
+
+SLOW_QUEUE = 60  # seconds that a due execution waits before somebody ought to look
+FAILING_SHARE, FAILING_OF = 0.5, 20  # of the executions of the last two hours, if there were so many
+
+
+class Level(IntEnum):
+    """In the words of the page."""
+
+    HEALTHY = 0
+    DEGRADED = 1
+    UNHEALTHY = 2
+
+    @property
+    def word(self) -> str:
+        return {0: "Healthy", 1: "Needs a look", 2: "Unhealthy"}[int(self)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A sentence, and the page (an address) on which to go on; "" where there is none."""
+
+    level: Level
+    sentence: str
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    level: Level
+    reasons: Sequence[Reason]
+
+    @property
+    def name(self) -> str:
+        return self.level.name.lower()
+
+
+def verdict(seen: Overview) -> Verdict:
+    reasons = [reason for source in SOURCES for reason in source(seen)]
+    reasons.sort(key=lambda reason: -reason.level)
+    return Verdict(max((reason.level for reason in reasons), default=Level.HEALTHY), reasons)
+
+
+def of_leadership(seen: Overview) -> Iterable[Reason]:
+    terms = reverse("admin:leadership_leaderterm_changelist")
+    if seen.replicas.trouble:
+        yield Reason(Level.UNHEALTHY, f"{seen.replicas.trouble} Nothing is dispatched meanwhile.", terms)
+    elif not seen.replicas.standbys:
+        yield Reason(Level.DEGRADED, "No replica stands by: nobody would take over.", terms)
+
+
+def of_due_jobs(seen: Overview) -> Iterable[Reason]:
+    if seen.late:
+        oldest = _seconds(seen.oldest_due_seconds)
+        sentence = (
+            f"{seen.late:,} {_noun(seen.late, 'job is', 'jobs are')} late, the first of them by {oldest}."
+        )
+        yield Reason(Level.UNHEALTHY, sentence, "#late")
+
+
+def of_the_queue(seen: Overview) -> Iterable[Reason]:
+    live = reverse("admin:executions_execution_changelist")
+    if (seen.oldest_pending_seconds or 0) > SLOW_QUEUE:
+        oldest = _seconds(seen.oldest_pending_seconds)
+        what = _noun(seen.queue.waiting, "execution waits", "executions wait")
+        sentence = f"{seen.queue.waiting:,} {what} for a worker, the first of them for {oldest}."
+        yield Reason(Level.UNHEALTHY, sentence, f"{live}?state__exact=pending")
+    if n := seen.queue.expired:
+        sentence = f"{n:,} {_noun(n, 'lease has', 'leases have')} expired: workers are lost, or silent."
+        yield Reason(Level.DEGRADED, sentence, f"{live}?state__exact=leased")
+
+
+def of_failures(seen: Overview) -> Iterable[Reason]:
+    recent = seen.hours[-2:]
+    failed = sum(hour.failed for hour in recent)
+    finished = failed + sum(hour.succeeded for hour in recent)
+    if finished >= FAILING_OF and failed > FAILING_SHARE * finished:
+        yield Reason(Level.UNHEALTHY, f"{failed:,} of the last {finished:,} executions failed.", "#failing")
+    jobs = reverse("admin:jobs_job_changelist")
+    if n := seen.quarantined:
+        sentence = f"{n:,} {_noun(n, 'job is', 'jobs are')} quarantined: the schedule cannot be worked out."
+        yield Reason(Level.DEGRADED, sentence, f"{jobs}?condition=quarantined")
+
+
+def of_the_ledger(seen: Overview) -> Iterable[Reason]:
+    if seen.unplaced:
+        yield Reason(Level.DEGRADED, describe(seen.unplaced))
+
+
+SOURCES: tuple[Callable[[Overview], Iterable[Reason]], ...] = (
+    of_leadership,
+    of_due_jobs,
+    of_the_queue,
+    of_failures,
+    of_the_ledger,
+)
+
+
+def _noun(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many
+
+
+def _seconds(seconds: float | None) -> str:
+    """As a person says it."""
+    whole = round(seconds or 0)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"
