@@ -30,6 +30,7 @@ from apps.jobs.platforms import services as platforms
 from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.services import step_down_request
+from apps.operations import break_glass as glass
 from apps.operations.event_logs import event_logs_cleanup
 from apps.operations.lifecycle import export
 from apps.operations.lifecycle.deletion import tenant_delete
@@ -40,7 +41,7 @@ from apps.tenants import oncall
 from apps.tenants import services as people
 from apps.tenants.authentication import Member
 from apps.tenants.context import all_tenants_scope, tenant_scope
-from apps.tenants.models import AuditEntry, Plan, Role, UserIdentity
+from apps.tenants.models import AuditEntry, Plan, Role, User, UserIdentity
 from apps.vault import rotation
 from apps.vault import services as vault
 from tests.contract.rows import lead
@@ -302,6 +303,30 @@ def step_down(tenant: Any, **_: Any) -> None:
     step_down_request(reason="a new kernel", actor=ACTOR)
 
 
+def _break(tenant: Any, actor: str) -> Any:
+    olga = User.objects.create_superuser("olga", password="correct horse battery")
+    run = an_execution(tenant)
+    return (
+        olga,
+        run,
+        glass.break_glass(tenant=tenant, account=olga, execution_id=run.id, reason="x", actor=actor),
+    )
+
+
+def break_glass(tenant: Any, **_: Any) -> None:
+    _break(tenant, ACTOR)
+
+
+def look(tenant: Any, **_: Any) -> None:
+    olga, run, _grant = _break(tenant, "setting up")
+    assert CANARY in str(glass.disclose(execution=run, account=olga, actor=ACTOR).payload)
+
+
+def mend_glass(tenant: Any, **_: Any) -> None:
+    olga, _run, grant = _break(tenant, "setting up")
+    assert glass.break_glass_end(access_id=grant.pk, account=olga, actor=ACTOR) is not None
+
+
 JOB, PEOPLE = "apps.jobs.services.", "apps.tenants.services."
 PLATFORMS = "apps.jobs.platforms.services."
 CALENDARS = "apps.jobs.calendars.services."
@@ -342,6 +367,9 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.operations.user_ids.backfill.user_ids_backfill": fill_user_ids,
     "apps.operations.services.reconcile": repair,
     "apps.operations.services.run_failed": repair_failed,
+    "apps.operations.break_glass.break_glass": break_glass,
+    "apps.operations.break_glass.break_glass_end": mend_glass,
+    "apps.operations.break_glass.disclose": look,
     "apps.leadership.services.step_down_request": step_down,
     "apps.tenants.oncall.tenant_suspend": of_the_tenant(oncall.tenant_suspend, reason="unpaid"),
     "apps.tenants.oncall.tenant_resume": of_the_tenant(oncall.tenant_resume, reason="paid"),
@@ -361,6 +389,8 @@ DEEDS: dict[str, Callable[..., None]] = {
     PEOPLE + "keys.api_key_rotate": of_a_key(people.api_key_rotate, overlap=timedelta(hours=1)),
     PEOPLE + "keys.api_key_revoke": of_a_key(people.api_key_revoke),
 }
+# Changes nothing: its entry says what was looked at.
+LOOKS = {"apps.operations.break_glass.disclose"}
 # Many rows in one go: their entries say how many, and where rows were repaired, what was found and what was wanted.
 IN_BULK = {
     "apps.executions.importing.run.execution_logs_import",
@@ -424,7 +454,7 @@ def test_it_leaves_its_actor_and_what_changed_and_no_secret(
     for entry in entries:
         assert entry.action
         assert entry.object_type
-        if name not in IN_BULK:
+        if name not in IN_BULK | LOOKS:
             assert _has_both_sides(entry.data), (entry.action, entry.data)
     for model in (AuditEntry, SchedulerEvent):
         written = _everything(model)

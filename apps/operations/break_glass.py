@@ -72,7 +72,7 @@ def break_glass(*, tenant: Tenant, account: User, execution_id: int, reason: str
             object_type="execution",
             object_id=execution_id,
             reason=reason,
-            data={"access": grant.pk, "until": grant.until.isoformat()},
+            data={"access": grant.pk, "before": None, "after": {"until": grant.until.isoformat()}},
         )
     return grant
 
@@ -88,7 +88,7 @@ def break_glass_end(*, access_id: int, account: User, actor: str) -> BreakGlass 
     with all_tenants_scope(), transaction.atomic():
         grant = open_access(account).select_for_update(of=("self",)).filter(pk=access_id).first()
         if grant is not None:
-            grant.ended_at = database_now()
+            grant.ended_at = ended = database_now()
             grant.save(update_fields=["ended_at"])
             audit(
                 actor=actor,
@@ -96,7 +96,11 @@ def break_glass_end(*, access_id: int, account: User, actor: str) -> BreakGlass 
                 tenant=grant.tenant,
                 object_type="execution",
                 object_id=grant.execution_id,
-                data={"access": grant.pk, "until": grant.until.isoformat()},
+                data={
+                    "access": grant.pk,
+                    "before": {"until": grant.until.isoformat()},
+                    "after": {"until": ended.isoformat()},
+                },
             )
     return grant
 

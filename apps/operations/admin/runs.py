@@ -35,7 +35,7 @@ _RETRY: dict[str, Any] = {
 }
 
 
-def cancel(execution: Execution, *, actor: str, reason: str) -> None:
+def _cancel(execution: Execution, *, actor: str, reason: str) -> None:
     """Raises `Refused`."""
     try:
         run_cancel(tenant=_tenant(execution), execution=execution, actor=actor, by=actor, reason=reason)
@@ -45,7 +45,7 @@ def cancel(execution: Execution, *, actor: str, reason: str) -> None:
         raise Refused(str(error)) from error
 
 
-def retry(log: ExecutionLog, *, actor: str, reason: str) -> None:
+def _retry(log: ExecutionLog, *, actor: str, reason: str) -> None:
     """Raises `Refused`."""
     try:
         done = runs_retry(tenant=_tenant(log), execution_ids=[log.pk], owner=None, actor=actor, reason=reason)
@@ -87,7 +87,7 @@ class CancellableExecutionAdmin(_WithGlass, ExecutionAdmin):
             request,
             queryset.select_related("tenant"),
             action="cancel",
-            perform=lambda row, reason: cancel(row, actor=actor_of(request), reason=reason),
+            perform=lambda row, reason: _cancel(row, actor=actor_of(request), reason=reason),
             **_CANCEL,
         )
 
@@ -100,7 +100,7 @@ class CancellableExecutionAdmin(_WithGlass, ExecutionAdmin):
             request,
             object_id,
             done=reverse("admin:executions_execution_changelist"),  # its own page is gone with it
-            perform=lambda row, reason: cancel(row, actor=actor_of(request), reason=reason),
+            perform=lambda row, reason: _cancel(row, actor=actor_of(request), reason=reason),
             **_CANCEL,
         )
 
@@ -121,7 +121,7 @@ class RetryableExecutionLogAdmin(_WithGlass, ExecutionLogAdmin):
             request,
             queryset.select_related("tenant"),
             action="retry",
-            perform=lambda row, reason: retry(row, actor=actor_of(request), reason=reason),
+            perform=lambda row, reason: _retry(row, actor=actor_of(request), reason=reason),
             **_RETRY,
         )
 
@@ -133,7 +133,7 @@ class RetryableExecutionLogAdmin(_WithGlass, ExecutionLogAdmin):
             self,
             request,
             object_id,
-            perform=lambda row, reason: retry(row, actor=actor_of(request), reason=reason),
+            perform=lambda row, reason: _retry(row, actor=actor_of(request), reason=reason),
             **_RETRY,
         )
 
