@@ -13,12 +13,10 @@ WITH clock AS MATERIALIZED (
         e.lease_expires_at, e.run_at, e.target, e.content_version, tenant.status AS tenant_status,
         CASE
             WHEN EXISTS (
-                SELECT FROM executions_executionlog AS log
-                WHERE log.tenant_id = e.tenant_id AND log.scheduled_for = e.scheduled_for
-                  AND (
-                      log.id = e.id
-                      OR (log.job_id = e.job_id AND log.kind = e.kind AND e.kind IN ('scheduled', 'backfill'))
-                  )
+                SELECT FROM executions_executionlog AS log  -- by its unique key
+                WHERE log.job_id = e.job_id AND log.scheduled_for = e.scheduled_for AND log.tenant_id = e.tenant_id
+                  AND (CASE log.kind WHEN 'scheduled' THEN 0 WHEN 'backfill' THEN -1 ELSE log.id END)
+                    = (CASE e.kind WHEN 'scheduled' THEN 0 WHEN 'backfill' THEN -1 ELSE e.id END)
             ) THEN 'already_ended'
             WHEN (e.state = 'pending' OR e.lease_expires_at < clock.expired)
                 AND (job.id IS NULL OR job.deleted_at IS NOT NULL) THEN 'job_deleted'

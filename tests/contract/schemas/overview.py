@@ -109,6 +109,7 @@ RECONCILED = exact_object(
                 {
                     "kind": WORD,
                     "problem": WORD,
+                    "tenant": WORD,
                     "object_id": INTEGER,
                     "sentence": WORD,
                     "result": one_of("found", "created", "repaired", "skipped", "failed"),
