@@ -30,6 +30,8 @@ from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.services import step_down_request
 from apps.operations.event_logs import event_logs_cleanup
+from apps.operations.gates.evidence import evidence_record
+from apps.operations.gates.record import write
 from apps.operations.services import reconcile
 from apps.operations.user_ids.backfill import user_ids_backfill
 from apps.tenants import oncall
@@ -40,6 +42,7 @@ from apps.vault import rotation
 from apps.vault import services as vault
 from tests.contract.rows import lead
 from tests.factories import MembershipFactory, make_job
+from tests.gates import result
 
 ACTOR = "mallory (for the test)"
 CANARY = "canary-c0ffee"
@@ -234,6 +237,10 @@ def new_key(tenant: Any, texts: list[str], **_: Any) -> None:
     texts.append(people.api_key_create(membership=member, name="k", actor=ACTOR)[1])
 
 
+def record_evidence(tmp_path: Path, **_: Any) -> None:
+    evidence_record(path=write(tmp_path, result("A", "f" * 40)), actor=ACTOR)
+
+
 def step_down(tenant: Any, **_: Any) -> None:
     lead()
     step_down_request(reason="a new kernel", actor=ACTOR)
@@ -271,6 +278,7 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.operations.event_logs.event_logs_cleanup": clean_up,
     "apps.operations.user_ids.backfill.user_ids_backfill": fill_user_ids,
     "apps.operations.services.reconcile": repair,
+    "apps.operations.gates.evidence.evidence_record": record_evidence,
     "apps.leadership.services.step_down_request": step_down,
     "apps.tenants.oncall.tenant_suspend": of_the_tenant(oncall.tenant_suspend, reason="unpaid"),
     "apps.tenants.oncall.tenant_resume": of_the_tenant(oncall.tenant_resume, reason="paid"),
