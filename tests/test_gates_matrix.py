@@ -216,7 +216,7 @@ def test_a_release_without_a_checkout_uses_what_was_recorded(
     assert Evidence.objects.count() == 2
     with all_tenants_scope():
         entry = AuditEntry.objects.get(action="gate.record", actor="erin")
-    assert (entry.object_id, entry.data["commit"]) == ("A", OTHER)
+    assert (entry.object_id, entry.data["after"]["commit"]) == ("A", OTHER)
 
 
 @pytest.mark.django_db

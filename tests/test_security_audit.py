@@ -32,6 +32,8 @@ from apps.leadership.models import SchedulerEvent
 from apps.leadership.services import step_down_request
 from apps.operations import break_glass as glass
 from apps.operations.event_logs import event_logs_cleanup
+from apps.operations.gates.evidence import evidence_record
+from apps.operations.gates.record import write
 from apps.operations.lifecycle import export
 from apps.operations.lifecycle.deletion import tenant_delete
 from apps.operations.notifications import channels
@@ -46,6 +48,7 @@ from apps.vault import rotation
 from apps.vault import services as vault
 from tests.contract.rows import lead
 from tests.factories import MembershipFactory, make_job
+from tests.gates import result
 
 ACTOR = "mallory (for the test)"
 CANARY = "canary-c0ffee"
@@ -298,6 +301,10 @@ def new_key(tenant: Any, texts: list[str], **_: Any) -> None:
     texts.append(people.api_key_create(membership=member, name="k", actor=ACTOR)[1])
 
 
+def record_evidence(tmp_path: Path, **_: Any) -> None:
+    evidence_record(path=write(tmp_path, result("A", "f" * 40)), actor=ACTOR)
+
+
 def step_down(tenant: Any, **_: Any) -> None:
     lead()
     step_down_request(reason="a new kernel", actor=ACTOR)
@@ -370,6 +377,7 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.operations.break_glass.break_glass": break_glass,
     "apps.operations.break_glass.break_glass_end": mend_glass,
     "apps.operations.break_glass.disclose": look,
+    "apps.operations.gates.evidence.evidence_record": record_evidence,
     "apps.leadership.services.step_down_request": step_down,
     "apps.tenants.oncall.tenant_suspend": of_the_tenant(oncall.tenant_suspend, reason="unpaid"),
     "apps.tenants.oncall.tenant_resume": of_the_tenant(oncall.tenant_resume, reason="paid"),

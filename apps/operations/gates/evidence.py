@@ -15,6 +15,7 @@ from apps.operations.gates.matrix import BY_KEY, ROWS, Row
 from apps.operations.gates.record import Checkout, Result
 from apps.operations.gates.report import Check
 from apps.operations.models import Evidence
+from apps.tenants.context import all_tenants_scope
 from apps.tenants.services import Refused, audit
 
 _FIELDS = tuple(field.name for field in fields(Result))
@@ -34,7 +35,7 @@ def evidence_record(*, path: Path, actor: str) -> Result:
         raise Refused(str(error)) from error
     if result.row not in BY_KEY:
         raise Refused(f"The matrix has no row {result.row!r}.")
-    with transaction.atomic():
+    with all_tenants_scope(), transaction.atomic():
         Evidence.objects.create(**{name: getattr(result, name) for name in _FIELDS})
         audit(
             actor=actor,
@@ -42,7 +43,10 @@ def evidence_record(*, path: Path, actor: str) -> Result:
             tenant=None,
             object_type="evidence",
             object_id=result.row,
-            data={"commit": result.commit, "passed": result.passed, "failed": result.failed},
+            data={
+                "before": {},
+                "after": {"commit": result.commit, "passed": result.passed, "failed": result.failed},
+            },
         )
     return result
 
