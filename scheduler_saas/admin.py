@@ -13,6 +13,7 @@ from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from apps.operations.pages import reconcile_page
+from apps.operations.runbook_pages import runbook_page, runbooks_page
 from apps.operations.selectors import FailingTenant, overview
 
 __all__ = ["OperatorsSite", "site"]
@@ -38,7 +39,11 @@ class OperatorsSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def extra_urls(self) -> list[URLPattern]:
-        return [path("reconcile/", self.admin_view(reconcile_page), name="reconcile")]
+        return [
+            path("reconcile/", self.admin_view(reconcile_page), name="reconcile"),
+            path("runbooks/", self.admin_view(runbooks_page), name="runbooks"),
+            path("runbooks/<slug:slug>/", self.admin_view(runbook_page), name="runbook"),
+        ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Numbers of all tenants, for those who may look at tenants."""

@@ -27,6 +27,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse("admin:reconcile"),
                     "permission": _may("jobs.change_cursor"),
                 },
+                {
+                    "title": "Runbooks",
+                    "icon": "menu_book",
+                    "link": reverse("admin:runbooks"),
+                    "permission": _may("operations.view_acknowledgement"),
+                },
             ],
         },
         {
