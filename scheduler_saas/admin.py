@@ -17,6 +17,7 @@ from apps.operations.gates.page import gates_page
 from apps.operations.home import home
 from apps.operations.pages import reconcile_page
 from apps.operations.retry_page import retry_page
+from apps.operations.runbook_pages import runbook_page, runbooks_page
 from apps.tenants.models import User
 
 __all__ = ["OperatorsSite", "site"]
@@ -44,6 +45,8 @@ class OperatorsSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         return [
             path("reconcile/", self.admin_view(reconcile_page), name="reconcile"),
+            path("runbooks/", self.admin_view(runbooks_page), name="runbooks"),
+            path("runbooks/<slug:slug>/", self.admin_view(runbook_page), name="runbook"),
             path("gates/", self.admin_view(gates_page), name="gates"),
             path("retry-failures/", self.admin_view(retry_page), name="retry_failures"),
             path("break-glass/<int:access_id>/end/", self.admin_view(end_page), name="break_glass_end"),

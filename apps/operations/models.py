@@ -118,3 +118,21 @@ class BreakGlass(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} to {self.tenant} until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
+class Acknowledgement(models.Model):
+    """That somebody has read a runbook: its bytes, by their hash. Row security lets nobody change or delete one.
+
+    Holds nothing of a tenant's, and no tenant sees it.
+    """
+
+    document = models.CharField(max_length=100)
+    sha256 = models.CharField(max_length=64)
+    actor = models.CharField(max_length=200)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["document", "-id"], name="acknowledged_document")]
+
+    def __str__(self) -> str:
+        return f"{self.actor} read {self.document}"
