@@ -1,4 +1,4 @@
-"""Where notifications arrive: a webhook's receiver and a mail server on loopback, and what came."""
+"""Where notifications arrive (a webhook's receiver and a mail server on loopback), and what makes them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -16,9 +17,17 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from django.db.models import F
 from standardwebhooks import Webhook
 
+from apps.jobs.models import Notice
+from apps.operations.models import Delivery
+from apps.operations.notifications import channels
+from apps.operations.notifications.sending import NotificationChore
+from apps.tenants.context import all_tenants_scope, tenant_scope
+from apps.vault.models import NotificationChannel
 from tests.receivers import Server
+from tests.test_outcomes import at
 
 
 @dataclass
@@ -97,3 +106,56 @@ def mail_server() -> Iterator[MailServer]:
         yield mails
     finally:
         controller.stop()
+
+
+REASON = "it broke at the confidential place"
+
+
+def webhook(tenant: Any, inbox: Inbox, **fields: Any) -> tuple[NotificationChannel, str]:
+    given = {"name": "hook", "address": inbox.url, "events": Notice.Event.values, **fields}
+    channel, secret = channels.channel_create(tenant=tenant, kind="webhook", fields=given, actor="tests")
+    assert secret is not None
+    return channel, secret
+
+
+def by_mail(tenant: Any, **fields: Any) -> NotificationChannel:
+    given = {"name": "mail", "address": "ops@acme.example", "events": Notice.Event.values, **fields}
+    return channels.channel_create(tenant=tenant, kind="email", fields=given, actor="tests")[0]
+
+
+def happened(tenant: Any, job_id: int, event: str = "failure", **columns: Any) -> Notice:
+    with all_tenants_scope():
+        return Notice.objects.create(
+            tenant=tenant,
+            event=event,
+            at=at(0),
+            job_id=job_id,
+            **{
+                "job_name": f"job {job_id}",
+                "task_type": "report",
+                "user_id": "u-1",
+                "failures": 1,
+                "reason": REASON,
+                **columns,
+            },
+        )
+
+
+def run() -> dict[str, int]:
+    return NotificationChore(wait=0.0, apart=0.0).run_once()
+
+
+def later(**times: float) -> None:
+    """Let messages be due that wait for their next try or for the end of a lease."""
+    with all_tenants_scope():
+        Delivery.objects.update(due_at=F("due_at") - timedelta(days=1), **times)
+
+
+def states() -> list[str]:
+    with all_tenants_scope():
+        return list(Delivery.objects.order_by("id").values_list("state", flat=True))
+
+
+def of(tenant: Any, channel: NotificationChannel) -> NotificationChannel:
+    with tenant_scope(tenant):
+        return NotificationChannel.objects.get(pk=channel.pk)

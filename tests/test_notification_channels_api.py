@@ -27,6 +27,8 @@ from tests.notifying import webhook_inbox
 HOOK = {"name": "hook", "kind": "webhook", "address": "https://hooks.example.com/in?token=confidential"}
 PATH = "notification-channels"
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 
 @pytest.fixture
 def send(db: None, cast: Any) -> Any:
