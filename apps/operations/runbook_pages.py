@@ -96,7 +96,8 @@ def as_html(text: str) -> SafeString:
     for token in (child for block in tokens for child in block.children or []):
         if token.type == "link_open" and (beside := _BESIDE.fullmatch(str(token.attrGet("href")))):
             token.attrSet("href", reverse("admin:runbook", args=[beside["slug"]]))
-    return mark_safe(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S308 - html is off
+    html: str = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    return mark_safe(html)  # noqa: S308 - html is off
 
 
 def _acknowledged(request: HttpRequest, document: runbooks.Document) -> HttpResponse:
