@@ -28,7 +28,6 @@ from tests.admin_rows import page
 
 pytestmark = pytest.mark.django_db
 NOW = datetime.now(UTC)
-HOUR = NOW.replace(minute=0, second=0, microsecond=0)
 
 
 def reasons(browser: Client) -> tuple[Level, str]:
@@ -69,15 +68,16 @@ def test_nobody_leads(browser: Client) -> None:
 
 
 def test_each_trouble_is_a_reason_the_worst_first(browser: Client, led: Any, rows: Any, acme: Any) -> None:
+    now = datetime.now(UTC)
     with all_tenants_scope():
-        Cursor.objects.filter(job=rows["acme"][Job]).update(next_run_at=NOW - timedelta(minutes=3))
+        Cursor.objects.filter(job=rows["acme"][Job]).update(next_run_at=now - timedelta(minutes=3, seconds=10))
         Cursor.objects.filter(job=rows["bravo"][Job]).update(
-            quarantined_at=NOW, quarantine_reason="no such zone"
+            quarantined_at=now, quarantine_reason="no such zone"
         )
         Execution.objects.filter(tenant=acme).update(
-            state="pending", lease_token=None, worker=None, run_at=NOW - timedelta(minutes=5)
+            state="pending", lease_token=None, worker=None, run_at=now - timedelta(minutes=5, seconds=10)
         )
-        Execution.objects.exclude(tenant=acme).update(lease_expires_at=NOW - timedelta(seconds=5))
+        Execution.objects.exclude(tenant=acme).update(lease_expires_at=now - timedelta(seconds=5))
         Counter.objects.filter(tenant=acme).update(n=20)
     level, said = reasons(browser)
     assert level is Level.UNHEALTHY
@@ -96,6 +96,7 @@ def test_each_trouble_is_a_reason_the_worst_first(browser: Client, led: Any, row
 
 
 def test_the_charts_and_their_table_say_the_same(browser: Client, acme: Any, bravo: Any, rows: Any) -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     with all_tenants_scope():
         Counter.objects.all().delete()
         Skip.objects.all().delete()
@@ -110,12 +111,12 @@ def test_the_charts_and_their_table_say_the_same(browser: Client, acme: Any, bra
                 user_key="",
                 task_type="t",
                 status=status,
-                hour=HOUR - timedelta(hours=hours),
+                hour=hour - timedelta(hours=hours),
                 n=n,
             )
         job = rows["acme"][Job]
         for number, reason in enumerate(("overlap", "overlap", "quota")):
-            at = HOUR - timedelta(hours=2, minutes=-number)
+            at = hour - timedelta(hours=2, minutes=-number)
             Skip.objects.create(
                 tenant=acme, job_id=job.id, first=at, last=at, count=3, reason=reason, created_at=at
             )
@@ -140,7 +141,7 @@ def test_tenants_are_listed_with_what_they_use_in_one_query_more(
     with all_tenants_scope():
         limited = Plan.objects.create(name="limited", max_jobs=4, max_concurrency=2, executions_per_day=10)
         Tenant.objects.filter(pk=acme.pk).update(plan=limited)
-        day = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+        day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         for by, n in (("schedule", 3), ("request", 4)):
             Usage.objects.create(tenant=acme, period="day", begins=day, by=by, n=n)
         Cursor.objects.filter(job=rows["acme"][Job]).update(consecutive_failures=3)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 
 from apps.executions.partitions import describe
+from apps.operations.alerts.definitions import Severity
 
 if TYPE_CHECKING:
     from apps.operations.selectors import Overview
@@ -105,12 +106,22 @@ def of_the_ledger(seen: Overview) -> Iterable[Reason]:
         yield Reason(Level.DEGRADED, describe(seen.unplaced))
 
 
+def of_alerts(seen: Overview) -> Iterable[Reason]:
+    """Those that fire. That nobody evaluates is a reason where somebody once did."""
+    for each in seen.alerts:
+        if each.firing and each.evaluated_at is not None:
+            level = Level.UNHEALTHY if each.alert.severity is Severity.PAGE else Level.DEGRADED
+            runbook = reverse("admin:runbook", args=[each.alert.runbook])
+            yield Reason(level, f"{each.alert.name} fires: {each.alert.summary}", runbook)
+
+
 SOURCES: tuple[Callable[[Overview], Iterable[Reason]], ...] = (
     of_leadership,
     of_due_jobs,
     of_the_queue,
     of_failures,
     of_the_ledger,
+    of_alerts,
 )
 
 

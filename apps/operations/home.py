@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from apps.jobs.models import Cursor
+from apps.operations import runbooks
+from apps.operations.alerts.selectors import Standing
 from apps.operations.charts import MOST_SKIPS, chart_data, day_table
 from apps.operations.selectors import FailingTenant, Overview, overview
 
@@ -26,6 +29,8 @@ def home() -> dict[str, Any]:
         "leader": leader,
         "leads_for": _span(leader.seconds) if leader else "",
         "standbys": ", ".join(session.replica for session in seen.replicas.standbys),
+        "alerts": _alerts(seen),
+        "unread": runbooks.unacknowledged(),
         "charts": chart_data(seen.hours, seen.queue),
         "day_table": day_table(seen.hours),
         "late_table": {
@@ -52,6 +57,38 @@ def _counts(seen: Overview) -> dict[str, int]:
         "later": seen.queue.later,
         "suspended": seen.suspended,
         "skips": MOST_SKIPS,
+    }
+
+
+def _alerts(seen: Overview) -> dict[str, Any]:
+    """Those that fire or are about to, and a sentence on all of them."""
+    age = max((each.age_seconds for each in seen.alerts if each.age_seconds is not None), default=None)
+    stand = Counter(each.standing for each in seen.alerts)
+    return {
+        "sentence": (
+            f"{stand[Standing.FIRING]} of {len(seen.alerts)} fire; evaluated {_span(age)} ago."
+            if age is not None
+            else "No worker has evaluated them yet."
+        ),
+        "firing": bool(stand[Standing.FIRING]) and age is not None,
+        "table": {
+            "headers": ["Alert", "", "Since (UTC)", "What it means"],
+            "rows": [
+                [
+                    format_html(
+                        '<a href="{}" class="{}">{}</a>',
+                        reverse("admin:runbook", args=[each.alert.runbook]),
+                        _LINK,
+                        each.alert.name,
+                    ),
+                    each.standing.value,
+                    f"{each.since.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if each.since else "",
+                    each.alert.summary,
+                ]
+                for each in seen.alerts
+                if each.standing in (Standing.FIRING, Standing.PENDING) and age is not None
+            ],
+        },
     }
 
 

@@ -17,6 +17,7 @@ from apps.jobs.schedules import database_now
 from apps.jobs.states import FAILING_IN_A_ROW, LATE
 from apps.leadership.report import Report, read_report
 from apps.leadership.selectors import LeadershipStatus, leadership_status
+from apps.operations.alerts.selectors import StandingAlert, alert_states
 from apps.operations.charts import Hour, Queue, read_day, read_queue
 from apps.operations.health import Verdict, verdict
 from apps.tenants.models import Tenant
@@ -41,7 +42,7 @@ class Overview:
     """`late` are due jobs that have been due for longer than LATE, `late_jobs` the worst of them. `replicas` is what
     the terms, the lock and the sessions say. `hours` are those of the last day, and `more_skips` says that
     the earliest of them had more skips than they show. `quarantined` counts jobs. `unplaced`
-    is what lies in the ledger's default partitions.
+    is what lies in the ledger's default partitions. `alerts` as they were evaluated last.
     """
 
     now: datetime
@@ -60,6 +61,7 @@ class Overview:
     quarantined: int
     suspended: int
     unplaced: list[Unplaced]
+    alerts: list[StandingAlert]
 
     @property
     def verdict(self) -> Verdict:
@@ -94,6 +96,7 @@ def overview() -> Overview:
         quarantined=sum(each["quarantined"] for each in troubled.values()),
         suspended=Tenant.objects.filter(status=Tenant.Status.SUSPENDED).count(),
         unplaced=_unplaced(),
+        alerts=alert_states(),
     )
 
 
