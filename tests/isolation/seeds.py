@@ -21,6 +21,7 @@ from apps.executions.models import (
 from apps.executions.states import Kind, Outcome, SkipReason, State
 from apps.jobs.models import Calendar, Cursor, Job
 from apps.leadership.models import SchedulerEvent
+from apps.operations.models import BreakGlass
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.crypto import seal
 from apps.tenants.models import ApiKey, AuditEntry, IdempotentRequest, Membership, User, UserIdentity
@@ -131,6 +132,7 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         )
         for holder in (owner, colleague)
     )
+    BreakGlass.objects.create(tenant=tenant, account=colleague.account, execution_id=1, reason=text, until=at)
     IdempotentRequest.objects.create(
         tenant=tenant,
         membership=owner,
