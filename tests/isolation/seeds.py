@@ -21,7 +21,7 @@ from apps.executions.models import (
 from apps.executions.states import Kind, Outcome, SkipReason, State
 from apps.jobs.models import Calendar, Cursor, Job, Notice, NoticeWanted
 from apps.leadership.models import SchedulerEvent
-from apps.operations.models import Delivery
+from apps.operations.models import BreakGlass, Delivery
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.crypto import seal
 from apps.tenants.models import (
@@ -149,6 +149,7 @@ def _shared_rows(tenant: Any, owner: Membership, text: str, at: datetime) -> dic
         token_hash=text,
         expires_at=datetime(2999, 1, 1, tzinfo=UTC),
     )
+    BreakGlass.objects.create(tenant=tenant, account=colleague.account, execution_id=1, reason=text, until=at)
     IdempotentRequest.objects.create(
         tenant=tenant,
         membership=owner,
