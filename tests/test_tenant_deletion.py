@@ -255,6 +255,24 @@ def test_killed_anywhere_it_is_done_by_doing_it_again(
     assert fingerprint(bystander) == before
 
 
+def test_it_ends_when_whoever_had_begun_to_write_has_ended(
+    doomed: Any, bystander: Any, session: Any, monkeypatch: Any
+) -> None:
+    """A leader that copies a row of the tenant's commits it after the tenant's tables were gone through."""
+    monkeypatch.setattr(deletion, "SETTLE_SECONDS", 0.2)
+    mark(doomed)
+    insert = (
+        "INSERT INTO executions_delta (tenant_id, user_key, task_type, status, hour, n)"
+        " VALUES (%s, '', '', '', now(), 1)"
+    )
+    with session.transaction():
+        session.execute(insert, [doomed.pk])
+        with pytest.raises(NotAsItIs, match="Repeat"):
+            tenant_delete(tenant=doomed, reason="left us", actor="tests", rest=0)
+    tenant_delete(tenant=doomed, reason="left us", actor="tests", rest=0)
+    assert set(mentions(["doomedco"], doomed.pk)) == {"tenants_auditentry.tenant_id"}
+
+
 def test_sigkill_half_way_is_resumed(doomed: Any, bystander: Any, live_db: str, tmp_path: Path) -> None:
     jobs = 40
     for number in range(jobs):

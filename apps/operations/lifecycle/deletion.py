@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from apps.operations.lifecycle import forgetting
 from apps.operations.lifecycle.tables import KEPT, LEDGER, Table, tenant_tables
+from apps.operations.statements import sql
 from apps.tenants import provisioning
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Tenant
@@ -60,7 +61,9 @@ def tenant_delete(
             while n := _rested(delete, rest):
                 report.rows[name] += n
                 progress(done, len(steps), f"{report.rows[name]} rows of {name}")
-        if _settled() and _finish(tenant, batch=batch, reason=reason, actor=actor, report=report):
+        if not _settled():
+            break
+        if _finish(tenant, batch=batch, reason=reason, actor=actor, report=report):
             return report
     raise NotAsItIs("Rows come as fast as they go, or somebody holds them. Repeat the command in a while.")
 
@@ -115,19 +118,19 @@ def _rested(delete: Callable[[], int], rest: float) -> int:
 
 
 def _settled() -> bool:
-    """Whether every transaction that may have begun before has ended, so that none brings back what was deleted.
+    """Whether every transaction that had begun to write has ended, so that none brings back what was deleted.
 
     In a transaction of the caller's nothing of theirs could be seen, and nothing is waited for.
     """
     if connection.in_atomic_block:
         return True
     with all_tenants_scope(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_xact_id()::text")
+        cursor.execute("SELECT pg_current_xact_id()::xid::text")
         (mine,) = cursor.fetchone()
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8", [mine])
-            if cursor.fetchone()[0]:
+            cursor.execute(sql("has_older_writers"), {"xid": mine})
+            if not cursor.fetchone()[0]:
                 return True
             time.sleep(0.05)
     return False

@@ -16,15 +16,15 @@ from apps.operations.statements import sql
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import AuditEntry, Membership, Tenant, User
 
+# A place (ctid) is one row's within a partition alone. Over a whole partitioned table it may name others too, which the
+# tenant in the outer WHERE makes rows that are to go anyway.
 _DELETE = """
-DELETE FROM public.{table} AS row
-USING (
-    SELECT tableoid, ctid FROM public.{table} WHERE tenant_id = %(tenant_id)s {span}
-    LIMIT %(batch)s FOR UPDATE SKIP LOCKED
-) AS doomed
-WHERE row.tableoid = doomed.tableoid AND row.ctid = doomed.ctid AND row.tenant_id = %(tenant_id)s {row_span}
+DELETE FROM public.{table}
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM public.{table} WHERE tenant_id = %(tenant_id)s {span} LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+)) AND tenant_id = %(tenant_id)s {span}
 """
-_SPAN = "AND {prefix}scheduled_for >= %(begins)s AND {prefix}scheduled_for < %(ends)s"
+_SPAN = "AND scheduled_for >= %(begins)s AND scheduled_for < %(ends)s"
 _OPERATOR = Q(actor__endswith="(operator)") | Q(actor__in=["manage.py", "worker", ""])
 
 
@@ -32,9 +32,7 @@ def delete_rows(table: Table, tenant: Tenant, span: Span | None, *, batch: int) 
     """Of one partition, or where `span` is None of the whole table. In the tenant's scope."""
     bounds = {"begins": span.begins, "ends": span.ends} if span else {}
     statement = text.SQL(_DELETE).format(
-        table=text.Identifier(table.name),
-        span=text.SQL(_SPAN.format(prefix="") if span else ""),
-        row_span=text.SQL(_SPAN.format(prefix="row.") if span else ""),
+        table=text.Identifier(table.name), span=text.SQL(_SPAN if span else "")
     )
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, {"tenant_id": tenant.pk, "batch": batch, **bounds})
