@@ -1,6 +1,6 @@
 -- How far the ticks that a tenant's totals say were found and skipped are off its history, in cycles as that history has them.
 -- As the repair counts it (`read_totals`), but with the counters' cells for the ledger. By the indexes counter_of_tenant,
--- execution_of_tenant and skip_of_tenant.
+-- execution_of_tenant, execution_running and skip_of_tenant.
 WITH finished AS (
     SELECT coalesce(sum(fired), 0) AS fired
     FROM executions_counter
@@ -10,9 +10,16 @@ WITH finished AS (
     FROM executions_delta
     WHERE tenant_id = %(tenant_id)s
 ), live AS (
-    SELECT count(*) AS fired
-    FROM executions_execution
-    WHERE tenant_id = %(tenant_id)s AND kind = 'scheduled' AND epoch IS NOT NULL
+    SELECT sum(n) AS fired
+    FROM (
+        SELECT count(*) AS n
+        FROM executions_execution
+        WHERE state = 'pending' AND tenant_id = %(tenant_id)s AND kind = 'scheduled' AND epoch IS NOT NULL
+        UNION ALL
+        SELECT count(*)
+        FROM executions_execution
+        WHERE state = 'leased' AND tenant_id = %(tenant_id)s AND kind = 'scheduled' AND epoch IS NOT NULL
+    ) AS by_state
 ), passed AS (
     SELECT
         coalesce(sum(count), 0) AS found,
