@@ -7,7 +7,9 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 from django.db import DatabaseError
 from django.http import HttpResponse
@@ -26,8 +28,8 @@ class Gauges:
         for sample, value in read_gauges().items():
             name, labels = _parsed(sample)
             by_family.setdefault(name, []).append((labels, value))
-        families = [family for group in READS.values() for family in group]
-        for family in (*families, Family(ERRORS, "Reads of these gauges that failed.", (ERRORS,))):
+        families = {family.name: family for group in READS.values() for family in group}
+        for family in (*families.values(), Family(ERRORS, "Reads of these gauges that failed.", (ERRORS,))):
             if samples := by_family.get(family.name):
                 yield _metric(family, samples)
 
@@ -48,12 +50,39 @@ def _parsed(sample: str) -> tuple[str, dict[str, str]]:
     return name, {label: value.strip('"') for label, _, value in pairs}
 
 
+class OneReader:
+    """One thread reads at a time. Who waited for it takes what somebody read meanwhile, if that began after he asked:
+    however many ask at once, the database is not asked by all of them, and nobody gets an old figure.
+    """
+
+    def __init__(self, read: Callable[[], bytes], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._read, self._clock = read, clock
+        self._reading = threading.Lock()
+        self._began, self._last = float("-inf"), b""
+
+    def read(self, *, asked: float) -> bytes:
+        with self._reading:
+            if self._began < asked:
+                began = self._clock()
+                self._last = self._read()
+                self._began = began
+            return self._last
+
+
+def _read() -> bytes:
+    registry = CollectorRegistry()
+    registry.register(Gauges())
+    text: bytes = generate_latest(registry)
+    return text
+
+
+_reader = OneReader(_read)
+
+
 def metrics() -> HttpResponse:
     """503 without a database: no figure is better than an old one."""
-    registry = CollectorRegistry()
     try:
-        registry.register(Gauges())
-        body = generate_latest(registry)
+        body = _reader.read(asked=time.monotonic())
     except DatabaseError as error:
         return HttpResponse(f"# {type(error).__name__}\n", status=503, content_type=CONTENT_TYPE_LATEST)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)

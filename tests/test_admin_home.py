@@ -70,7 +70,9 @@ def test_nobody_leads(browser: Client) -> None:
 def test_each_trouble_is_a_reason_the_worst_first(browser: Client, led: Any, rows: Any, acme: Any) -> None:
     now = datetime.now(UTC)
     with all_tenants_scope():
-        Cursor.objects.filter(job=rows["acme"][Job]).update(next_run_at=now - timedelta(minutes=3, seconds=10))
+        Cursor.objects.filter(job=rows["acme"][Job]).update(
+            next_run_at=now - timedelta(minutes=3, seconds=10)
+        )
         Cursor.objects.filter(job=rows["bravo"][Job]).update(
             quarantined_at=now, quarantine_reason="no such zone"
         )

@@ -18,11 +18,13 @@ from apps.operations.services import reconcile
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import Tenant
+from scheduler_saas.metrics import OneReader
 from tests.contract.rows import Records, lead, now
 from tests.dispatching import leading, settle, stand
 from tests.metrics import scraped
 from tests.replicas import wait_for
 from tests.test_platform_reconcile import connect, monitoring
+from tests.test_totals_reconcile import _history_of_every_kind as history_of_every_kind
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -131,12 +133,24 @@ class TestHistory:
         assert gauges["scheduler_stat_drift_cycles"] == 0
         with all_tenants_scope():
             totals = TenantTotals.objects.filter(tenant=cast.tenant)
-            totals.update(tasks_found=50, check_cycles=10, tasks_executed=4 + 20)
-            assert gauge("scheduler_stat_drift_cycles") == 20 / 5
-        reconcile(
-            kinds=["cumulative_stats"], tenant=None, dry_run=False, reason="they are off", actor="tests"
-        )
+            totals.update(tasks_executed=4 + 20)
+            assert gauge("scheduler_stat_drift_cycles") == 20, "of one tick each: it had no cycles yet"
+
+    def test_drift_of_each_total_is_seen_until_it_is_repaired(self, live_db: str, acme: Any) -> None:
+        history_of_every_kind(acme)
         assert gauge("scheduler_stat_drift_cycles") == 0
+        with all_tenants_scope():
+            [totals] = TenantTotals.objects.filter(tenant=acme)
+        cycle = totals.tasks_found / totals.check_cycles
+        assert cycle > 1
+        for column in ("tasks_executed", "tasks_failed", "tasks_found", "tasks_skipped"):
+            with all_tenants_scope():
+                TenantTotals.objects.filter(tenant=acme).update(**{column: getattr(totals, column) - 3})
+            assert gauge("scheduler_stat_drift_cycles") == pytest.approx(3 / cycle, rel=0.5), column
+            reconcile(
+                kinds=["cumulative_stats"], tenant=None, dry_run=False, reason="it is off", actor="tests"
+            )
+            assert gauge("scheduler_stat_drift_cycles") == 0, column
 
     def test_a_schedule_that_cannot_be_planned(self, live_db: str, acme: Any) -> None:
         with leading() as (session, moment):
@@ -240,3 +254,14 @@ def test_no_text_of_a_tenants_is_in_any_name(records: Records, acme: Any) -> Non
     said = " ".join(" ".join(key) for key in scraped()) + " ".join(read_gauges())
     for text in ("acme", "Acme", "u-77", records.owner.user_id, "Confidential", "http_check", "gsc"):
         assert text not in said
+
+
+@pytest.mark.same_on_every_postgres
+def test_who_waited_takes_what_was_read_since_he_asked() -> None:
+    times, texts = iter((10.0, 20.0, 30.0)), iter((b"first", b"second", b"third"))
+    reader = OneReader(lambda: next(texts), clock=lambda: next(times))
+    assert reader.read(asked=9.0) == b"first"
+    assert reader.read(asked=10.0) == b"first"
+    assert reader.read(asked=11.0) == b"second"
+    assert reader.read(asked=19.0) == b"second"
+    assert reader.read(asked=21.0) == b"third"

@@ -25,7 +25,9 @@ def kept(value: Any) -> Any:
     return json.loads(cleaned)
 
 
-@pytest.mark.parametrize("key", ["password", "Password", "PASSWORD", "card-number", "Card_Number", *sorted(ALWAYS)])
+@pytest.mark.parametrize(
+    "key", ["password", "Password", "PASSWORD", "card-number", "Card_Number", *sorted(ALWAYS)]
+)
 def test_a_key_in_any_case_and_however_deep(key: str) -> None:
     said = {"a": [{"b": {key: "hunter2", "left": 1}}, "text"], key: {"all": ["of", "it"]}}
     assert kept(said) == {"a": [{"b": {key: REDACTED, "left": 1}}, "text"], key: REDACTED}

@@ -1,9 +1,11 @@
-"""How long one look at the database may take."""
+"""The statements, and how long one may take."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
@@ -24,3 +26,9 @@ def bounded() -> Iterator[Any]:
         )
         yield cursor
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")

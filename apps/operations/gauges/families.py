@@ -54,6 +54,10 @@ def _family(name: str, text: str, **labels: Iterable[str]) -> Family:
     return Family(name, text, tuple(sample(name, **dict(zip(names, row, strict=True))) for row in values))
 
 
+_DRIFT = _family(
+    "scheduler_stat_drift_cycles",
+    "The largest difference between a tenant's cumulative totals and its history, in check cycles of its own.",
+)
 # By read: a file of `sql/`, or a sweep.
 READS: dict[str, tuple[Family, ...]] = {
     "leadership": (
@@ -123,12 +127,8 @@ READS: dict[str, tuple[Family, ...]] = {
             "scheduler_reconcile_failures_last_hour", "Repairs that failed, as the audit log tells them."
         ),
     ),
-    "stat_drift": (
-        _family(
-            "scheduler_stat_drift_cycles",
-            "The largest difference between a tenant's cumulative totals and its history, in check cycles of its own.",
-        ),
-    ),
+    "stat_drift": (_DRIFT,),
+    "ticks_drift": (_DRIFT,),
     "platform_skips": (
         _family(
             "scheduler_platform_skips_last_hour",

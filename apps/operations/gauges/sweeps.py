@@ -14,29 +14,30 @@ from collections.abc import Callable, Iterable
 from django.db import DatabaseError, connection
 
 from apps.jobs.platforms.selectors import unmonitored
-from apps.operations.gauges.bounds import bounded
+from apps.operations.gauges.bounds import bounded, statement
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 BUDGET_SECONDS = 0.1
+AT_LEAST = 10  # tenants, however long it takes: on a busy machine, too, it goes on
 
 
 class Sweep:
-    """The sum over active tenants of what `look` finds in each. One thread at a time looks; others get its last sum."""
+    """What `look` finds in each active tenant. One thread at a time looks; the others get what it found before."""
 
-    def __init__(self, look: Callable[[Tenant], int], *, budget: float = BUDGET_SECONDS) -> None:
+    def __init__(self, look: Callable[[Tenant], float], *, budget: float = BUDGET_SECONDS) -> None:
         self._look, self._budget = look, budget
-        self._found: dict[int, int] = {}  # by tenant, the one looked at longest ago first
+        self._found: dict[int, float] = {}  # by tenant, the one looked at longest ago first
         self._sweeping = threading.Lock()
 
-    def __call__(self) -> float:
+    def __call__(self) -> list[float]:
         if self._sweeping.acquire(blocking=False):
             try:
                 self._sweep()
             finally:
                 self._sweeping.release()
-        return float(sum(list(self._found.values())))
+        return list(self._found.values())
 
     def _sweep(self) -> None:
         started = time.monotonic()
@@ -51,8 +52,8 @@ class Sweep:
         self._look_at(others, until=started + self._budget)
 
     def _look_at(self, tenants: Iterable[Tenant], *, until: float) -> None:
-        for tenant in tenants:
-            if time.monotonic() > until:
+        for looked_at, tenant in enumerate(tenants):
+            if looked_at >= AT_LEAST and time.monotonic() > until:
                 return
             try:
                 with tenant_scope(tenant), bounded():
@@ -66,4 +67,22 @@ class Sweep:
             self._found[tenant.pk] = n
 
 
-platforms_without_job = Sweep(lambda tenant: len(unmonitored(tenant)))
+def _ticks_drift(tenant: Tenant) -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(statement("ticks_drift"), {"tenant_id": tenant.pk})
+        row = cursor.fetchone()
+    return float(row[0]) if row else 0.0
+
+
+_platforms = Sweep(lambda tenant: len(unmonitored(tenant)))
+_ticks = Sweep(_ticks_drift)
+
+
+def platforms_without_job() -> dict[str, float]:
+    """Of all tenants that were looked into so far."""
+    return {"scheduler_platforms_without_job": float(sum(_platforms()))}
+
+
+def ticks_drift() -> dict[str, float]:
+    """Of the worst of them."""
+    return {"scheduler_stat_drift_cycles": max(_ticks(), default=0.0)}
