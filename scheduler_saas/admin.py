@@ -14,6 +14,7 @@ from unfold.sites import UnfoldAdminSite
 
 from apps.operations.gates.page import gates_page
 from apps.operations.pages import reconcile_page
+from apps.operations.runbook_pages import runbook_page, runbooks_page
 from apps.operations.selectors import FailingTenant, overview
 
 __all__ = ["OperatorsSite", "site"]
@@ -42,6 +43,8 @@ class OperatorsSite(UnfoldAdminSite):
         return [
             path("reconcile/", self.admin_view(reconcile_page), name="reconcile"),
             path("gates/", self.admin_view(gates_page), name="gates"),
+            path("runbooks/", self.admin_view(runbooks_page), name="runbooks"),
+            path("runbooks/<slug:slug>/", self.admin_view(runbook_page), name="runbook"),
         ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:

@@ -33,6 +33,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse("admin:gates"),
                     "permission": _may("operations.view_evidence"),
                 },
+                {
+                    "title": "Runbooks",
+                    "icon": "menu_book",
+                    "link": reverse("admin:runbooks"),
+                    "permission": _may("operations.view_acknowledgement"),
+                },
             ],
         },
         {

@@ -123,6 +123,8 @@ USE_I18N = False
 FORMAT_MODULE_PATH = ["scheduler_saas.formats"]
 USE_TZ = True
 
+RUNBOOKS_DIRECTORY = BASE_DIR / "docs" / "runbooks"  # a release has the runbooks that go with it
+
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]

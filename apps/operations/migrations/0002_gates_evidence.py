@@ -5,9 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    initial = True
-
-    dependencies = []
+    dependencies = [("operations", "0001_acknowledgements")]
 
     operations = [
         migrations.CreateModel(
