@@ -121,7 +121,9 @@ def test_closed_to_strangers_and_members(model: Any, rows: Any) -> None:
             assert answer["Location"].startswith("/admin/login/")
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/admin/jobs/job/", "/admin/reconcile/"])
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/admin/login/", "/admin/jobs/job/", "/admin/reconcile/", "/admin/gates/"]
+)
 def test_not_served_on_a_tenants_host(path: str, olga: User, acme: Any) -> None:
     client = Client(headers={"Host": "acme.localhost"})
     client.force_login(olga, backend="django.contrib.auth.backends.ModelBackend")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from apps.executions.models import Delta, TenantTotals
 from apps.jobs.models import Cursor, Job
 from apps.leadership.models import LeaderTerm
 from apps.leadership.session import LeaderSession
+from apps.operations.runbooks import acknowledge, runbooks
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import User
 from scheduler_saas.gates import asking, contract
@@ -34,13 +33,13 @@ from tests.ledgers import finished, midnight
 
 
 @pytest.fixture
-def unacknowledged(monkeypatch: Any) -> list[str]:
-    """What on-call has not acknowledged."""
-    missing: list[str] = []
-    books: Any = types.ModuleType("apps.operations.runbooks")
-    books.unacknowledged = lambda: missing
-    monkeypatch.setitem(sys.modules, "apps.operations.runbooks", books)
-    return missing
+def books(settings: Any, tmp_path: Path) -> Path:
+    """The directory of the runbooks."""
+    settings.RUNBOOKS_DIRECTORY = tmp_path / "books"
+    settings.RUNBOOKS_DIRECTORY.mkdir()
+    for slug in ("late", "no_leader"):
+        (settings.RUNBOOKS_DIRECTORY / f"{slug}.md").write_text(f"# {slug}")
+    return tmp_path / "books"
 
 
 @pytest.fixture
@@ -54,10 +53,10 @@ def release(settings: Any, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def healthy(
-    live_db: str, acme: Any, bravo: Any, release: str, unacknowledged: list[str]
-) -> Iterator[LeaderSession]:
+def healthy(live_db: str, acme: Any, bravo: Any, release: str, books: Path) -> Iterator[LeaderSession]:
     history_of(acme, bravo)
+    for book in runbooks():
+        acknowledge(slug=book.slug, sha256=book.sha256, actor="tests")
     with replicas_connected() as leader:
         yield leader
 
@@ -221,13 +220,11 @@ def test_ticks_that_nothing_records(healthy: LeaderSession, acme: Any) -> None:
 # -- gate 3 ----------------------------------------------------------------------------------------------------------
 
 
-def test_drift_and_a_missing_acknowledgement(
-    healthy: LeaderSession, acme: Any, unacknowledged: list[str]
-) -> None:
+def test_drift_and_a_missing_acknowledgement(healthy: LeaderSession, acme: Any, books: Path) -> None:
     with all_tenants_scope():
         TenantTotals.objects.create(tenant=acme, tasks_executed=5, retired_executed=-3)
         Delta.objects.filter(tenant=acme, user_key="99").delete()
-    unacknowledged.append("no_leader")
+    (books / "no_leader.md").write_text("# Something else to do")
     report, code = gate("3")
     assert (report["gate"], report["verdict"], code) == (3, "NO-GO", 1)
     users, totals, books = (
@@ -263,9 +260,9 @@ def test_a_get_that_writes(guarded: bool, healthy: LeaderSession, acme: Any, set
 
 
 def test_the_page_shows_what_the_command_says(
-    healthy: LeaderSession, live_browser: Client, unacknowledged: list[str]
+    healthy: LeaderSession, live_browser: Client, books: Path
 ) -> None:
-    unacknowledged.append("late")
+    (books / "late.md").write_text("# Something else to do")
     page = live_browser.get("/admin/gates/")
     assert page.status_code == 200
     assert [report.verdict for report, _ in page.context["reports"]] == ["GO", "GO", "NO-GO"]

@@ -84,6 +84,11 @@ def test_stages_come_in_order_and_rows_leave_their_results(tmp_path: Path) -> No
     written = {path.stem: read(path) for path in (tmp_path / "evidence").iterdir()}
     assert sorted(written) == ["A", "F"], "a test of row C was left out"
     assert (written["A"].passed, written["A"].complete, written["A"].clean_tree) == (1, True, False)
+    of_the_commit = result("A", written["A"].commit)
+    write(tmp_path / "evidence", of_the_commit)
+    run(tmp_path / "project", "-n", "0")
+    assert read(tmp_path / "evidence" / "A.json") == of_the_commit, "changes say nothing of it"
+    assert read(tmp_path / "evidence" / "C.json").passed == 3
 
 
 # The first of row F goes on when the failure is known, if it has begun before that.

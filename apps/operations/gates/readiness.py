@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from apps.operations.gates.probing import busiest_tenants
 from apps.operations.gates.report import Check
 from apps.operations.reconcilers import RECONCILERS
 from apps.operations.reports import Item
+from apps.operations.runbooks import unacknowledged
 from apps.operations.services import reconcile
 from apps.operations.statements import sql
 from apps.tenants.context import tenant_scope
@@ -127,13 +127,12 @@ def _what(item: Item) -> tuple[Any, ...]:
 
 
 def runbook_checks() -> Iterator[Check]:
-    runbooks = importlib.import_module("apps.operations.runbooks")
-    missing: list[str] = runbooks.unacknowledged()
+    missing = unacknowledged()
     yield Check(
         "runbooks and thresholds are acknowledged",
         not missing,
         f"Not acknowledged as they are now: {', '.join(missing[:5])}{' and more' if len(missing) > 5 else ''}."
-        " Read and acknowledge them in the admin."
+        " Read them, and acknowledge them in the admin or by `manage.py runbooks`."
         if missing
         else "Each has been acknowledged as it is now.",
     )
