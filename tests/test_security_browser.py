@@ -71,6 +71,8 @@ def test_every_page_works_without_a_complaint(olga_at: Browser) -> None:
     pages = [
         "/admin/",
         "/admin/reconcile/",
+        "/admin/runbooks/",
+        "/admin/runbooks/no_leader/",
         *(
             reverse(f"admin:{name}", PUBLIC)
             for name in (
