@@ -26,8 +26,9 @@ def partitions() -> list[str]:
 
 
 def tenant_column(table: str) -> str | None:
-    """The column that names the row's tenant. Plans and the admin's log belong to none."""
-    special = {"tenants_tenant": "schema_name", "tenants_plan": None, "django_admin_log": None}
+    """The column that names the row's tenant. Plans, the admin's log and acknowledged runbooks belong to none."""
+    of_none = {"tenants_plan": None, "django_admin_log": None, "operations_acknowledgement": None}
+    special = {"tenants_tenant": "schema_name", **of_none}
     return special.get(table, "tenant_id")
 
 
