@@ -17,11 +17,14 @@ from apps.tenants.windows import OF_TENANT, WindowedAdmin, is_id
 class LedgerAdmin(WindowedAdmin):
     """Of a tenant or a job it looks at the latest COUNTED rows and a few more, however old they are."""
 
-    def bounded(self, request: HttpRequest, queryset: QuerySet[Any], number: int | None) -> QuerySet[Any]:
+    def numbered(self, queryset: QuerySet[Any], number: int) -> QuerySet[Any]:
+        mark, of_job = _mark(job_id=number), Q(job_id=number)
+        if mark:
+            of_job &= Q(scheduled_for__gte=mark)
+        return queryset.filter(Q(pk=number) | of_job)
+
+    def bounded(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         tenant_id = request.GET.get(OF_TENANT, "")
-        if number is not None:
-            mark = _mark(job_id=number)
-            return queryset.filter(Q(pk=number) | Q(scheduled_for__gte=mark)) if mark else queryset
         if not is_id(tenant_id):
             return self.latest(queryset)
         status = request.GET.get("status__exact")

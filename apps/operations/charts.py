@@ -14,7 +14,7 @@ from apps.executions.states import Outcome
 from apps.operations.statements import sql
 
 HOURS = 24
-MOST_SKIPS = 100_000  # rows that are read
+MOST_SKIPS = 50_000  # rows that are read
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,18 +41,22 @@ class WindowedAdmin(ReadOnlyAdmin):
         if number is None:
             queryset, _ = super().get_search_results(request, queryset, search_term)
         else:  # a text beside it, as other lists look for, would read everything
-            found = Q(pk__in=[])
-            for name in self.search_numbers:
-                found |= Q(**{name: number})
-            queryset = queryset.filter(found)
-        if {name for name, value in request.GET.items() if value} - _NO_FILTER:
-            queryset = self.bounded(request, queryset, number)
+            queryset = self.numbered(queryset, number)
+        if number is None and {name for name, value in request.GET.items() if value} - _NO_FILTER:
+            queryset = self.bounded(request, queryset)
         return queryset, False
 
-    def bounded(self, request: HttpRequest, queryset: QuerySet[Any], number: int | None) -> QuerySet[Any]:
-        """What is looked at where somebody filters; `number` is what they search for, where it is one."""
+    def numbered(self, queryset: QuerySet[Any], number: int) -> QuerySet[Any]:
+        """The rows with this number."""
+        found = Q(pk__in=[])
+        for name in self.search_numbers:
+            found |= Q(**{name: number})
+        return queryset.filter(found)
+
+    def bounded(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """What is looked at where somebody filters."""
         of_tenant = self.tenant_indexed and is_id(request.GET.get(OF_TENANT, ""))
-        return queryset if number is not None or of_tenant else self.latest(queryset)
+        return queryset if of_tenant else self.latest(queryset)
 
     def latest(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         key = self.ordering[0].removeprefix("-")
