@@ -12,7 +12,7 @@ from apps.tenants import migrating
 from apps.tenants.migrating import ReplayExecutor
 from tests.factories import TenantFactory
 
-NEWEST = ("vault", "0002_connection")
+NEWEST = ("vault", "0003_notification_channel")
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def take_back(*schemas: str) -> None:
     """As the release before left them: shared apps' records are older there, too."""
     with connection.cursor() as cursor:
         for schema in schemas:
-            cursor.execute(f"DROP TABLE {schema}.vault_connection")
+            cursor.execute(f"DROP TABLE {schema}.vault_notificationchannel")
             cursor.execute(f"DELETE FROM {schema}.django_migrations WHERE (app, name) = (%s, %s)", NEWEST)
             cursor.execute(
-                f"DELETE FROM {schema}.django_migrations WHERE app = 'executions' AND name >= '0012'"
+                f"DELETE FROM {schema}.django_migrations WHERE app = 'executions' AND name >= '0014'"
             )
 
 
@@ -54,7 +54,7 @@ def migrate(**options: object) -> None:
 
 def missing(schema: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NULL", [f"{schema}.vault_connection"])
+        cursor.execute("SELECT to_regclass(%s) IS NULL", [f"{schema}.vault_notificationchannel"])
         return bool(cursor.fetchone()[0])
 
 
@@ -83,17 +83,17 @@ def test_who_is_behind_catches_up(
 def test_one_that_fails_is_named_and_the_next_run_goes_on(tenants: list[str]) -> None:
     take_back(*tenants)
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE boris.vault_connection (mine int)")
+        cursor.execute("CREATE TABLE boris.vault_notificationchannel (mine int)")
     with pytest.raises(CommandError, match=r"boris: .*already exists[\s\S]*boris is as it was"):
         migrate()
     done = {schema for schema in tenants if not missing(schema)} - {"boris"}
     assert done  # in the order of their numbers: who came before it
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM boris.django_migrations WHERE app = 'executions' AND name >= '0012'"
+            "SELECT count(*) FROM boris.django_migrations WHERE app = 'executions' AND name >= '0014'"
         )
         assert cursor.fetchone() == (0,)
-        cursor.execute("DROP TABLE boris.vault_connection")
+        cursor.execute("DROP TABLE boris.vault_notificationchannel")
     migrate()
     assert described("aline") == described("boris") == described("clara")
 

@@ -11,7 +11,7 @@ from tests.benchmarks.databases import our_database
 from tests.benchmarks.record import Figure, Goal
 
 TENANTS, BY_DJANGO = 1_000, 25
-APP, NAME, TABLE = "vault", "0002_connection", "vault_connection"
+APP, NAME, TABLE = "vault", "0003_notification_channel", "vault_notificationchannel"
 WITHIN = Goal("value", "<", 60)
 
 
