@@ -18,24 +18,13 @@ from django.conf import settings
 from django.core.management import call_command
 
 from apps.leadership.models import LeaderTerm
+from apps.operations.alerts.definitions import ALERTS
 from apps.tenants.context import all_tenants_scope
 from tests.admin_rows import rows_of
 from tests.replicas import replicas, wait_for
 
 DIRECTORY = Path(settings.BASE_DIR) / "docs" / "runbooks"
-SLUGS = {
-    *(
-        "no_leader",
-        "database_down",
-        "late",
-        "queue_old",
-        "leases_expired",
-        "failure_rate",
-        "reconcile_failures",
-    ),
-    *("platform_skipped", "stat_drift", "platform_without_job", "leader_flapping", "refused_writes"),
-    *("old_transaction", "dead_tuples", "unplaced_rows", "quarantined_jobs", "connections", "alerts_stale"),
-}
+SLUGS = {alert.runbook for alert in ALERTS}
 NOT_OF_AN_ALERT = {"README", "alert_thresholds"}
 SECTIONS = ["Symptom", "Confirm", "Act", "Verify"]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -31,6 +31,7 @@ from apps.jobs.specs import JobSpec, TriggerSpec
 from apps.leadership.models import SchedulerEvent
 from apps.leadership.services import step_down_request
 from apps.operations import break_glass as glass
+from apps.operations import runbooks
 from apps.operations.event_logs import event_logs_cleanup
 from apps.operations.gates.evidence import evidence_record
 from apps.operations.gates.record import write
@@ -305,6 +306,11 @@ def record_evidence(tmp_path: Path, **_: Any) -> None:
     evidence_record(path=write(tmp_path, result("A", "f" * 40)), actor=ACTOR)
 
 
+def acknowledge(**_: Any) -> None:
+    document = runbooks.documents()[0]
+    runbooks.acknowledge(slug=document.slug, sha256=document.sha256, actor=ACTOR)
+
+
 def step_down(tenant: Any, **_: Any) -> None:
     lead()
     step_down_request(reason="a new kernel", actor=ACTOR)
@@ -378,6 +384,7 @@ DEEDS: dict[str, Callable[..., None]] = {
     "apps.operations.break_glass.break_glass_end": mend_glass,
     "apps.operations.break_glass.disclose": look,
     "apps.operations.gates.evidence.evidence_record": record_evidence,
+    "apps.operations.runbooks.acknowledge": acknowledge,
     "apps.leadership.services.step_down_request": step_down,
     "apps.tenants.oncall.tenant_suspend": of_the_tenant(oncall.tenant_suspend, reason="unpaid"),
     "apps.tenants.oncall.tenant_resume": of_the_tenant(oncall.tenant_resume, reason="paid"),
