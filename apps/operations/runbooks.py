@@ -104,7 +104,7 @@ def acknowledge(*, slug: str, sha256: str, actor: str) -> None:
             action="runbook.acknowledge",
             object_type="runbook",
             object_id=slug,
-            data={"sha256": sha256},
+            data={"before": {}, "after": {"sha256": sha256}},
         )
 
 
