@@ -24,6 +24,8 @@ from tests.chaos.conftest import collect_ignore
 from tests.gates import passed_matrix, repository, result
 from tests.replicas import ROOT
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 OTHER = "f" * 40
 
 

@@ -112,7 +112,7 @@ def test_each_is_audited_with_its_text(directory: Path) -> None:
         "late",
         None,
     )
-    assert entry.data == {"sha256": runbooks.document("late").sha256}
+    assert entry.data == {"before": {}, "after": {"sha256": runbooks.document("late").sha256}}
 
 
 def test_a_release_without_runbooks_has_none_acknowledged(directory: Path, settings: Any) -> None:

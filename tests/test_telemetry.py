@@ -32,6 +32,8 @@ from tests.dispatching import stand
 from tests.replicas import FAST, ROOT, wait_for
 from tests.workers import Session, WorkerProcess, execution, put
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 
 @contextmanager
 def hook() -> Iterator[tuple[str, list[dict[str, str]]]]:
