@@ -62,13 +62,13 @@ class MeteredTenantAdmin(TenantAdmin):
     list_display = (
         "schema_name",
         "name",
+        "standing",
         "plan",
         "jobs",
         "running",
         "today",
         "failing",
         "domain",
-        "standing",
     )
     actions_detail = ("suspend_one", "resume_one")
 

@@ -39,7 +39,7 @@ class TenantAdmin(OperatorsAdmin):
     `operations` registers it, and adds what the tenant uses of its plan.
     """
 
-    list_display: tuple[str, ...] = ("schema_name", "name", "plan", "domain", "standing", "created_at")
+    list_display: tuple[str, ...] = ("schema_name", "name", "standing", "plan", "domain", "created_at")
     list_filter = ("status", "plan")
     list_select_related = ("plan",)
     ordering = ("schema_name",)
