@@ -26,6 +26,7 @@ from tests.workers import Session, WorkerProcess, workers
 pytest_plugins = [
     "tests.plugins.matrix",
     "tests.plugins.no_skips",
+    "tests.plugins.notifying",
     "tests.plugins.operators",
     "tests.plugins.worlds",
 ]

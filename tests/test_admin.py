@@ -164,7 +164,7 @@ def test_the_overview(browser: Client, rows: Any) -> None:
             next_run_at=AT - timedelta(minutes=3), consecutive_failures=4, quarantined_at=AT
         )
     seen = browser.get("/admin/").context["overview"]
-    assert seen.leadership["epoch"] == rows["bravo"][LeaderTerm].pk
+    assert [term.epoch for term in seen.replicas.open] == [rows["bravo"][LeaderTerm].pk]
     assert (seen.due, seen.late) == (1, 1)
     assert (seen.queue.running + seen.queue.expired, seen.queue.waiting) == (2, 0)
     assert sum(hour.failed for hour in seen.hours) == 14

@@ -84,8 +84,8 @@ def test_each_trouble_is_a_reason_the_worst_first(browser: Client, led: Any, row
     level, said = reasons(browser)
     assert level is Level.UNHEALTHY
     for sentence in (
-        "1 job is late, the first of them by 3 min.",
-        "1 execution waits for a worker, the first of them for 5 min.",
+        "1 job is late, the first of them by 3 min 1",
+        "1 execution waits for a worker, the first of them for 5 min 1",
         "27 of the last 27 executions failed.",
         "1 job is quarantined: the schedule cannot be worked out.",
         "1 lease has expired: workers are lost, or silent.",
@@ -219,3 +219,18 @@ def test_the_terms_page_shows_it_above_the_list(browser: Client, rows: Any) -> N
     shown = browser.get(page(LeaderTerm))
     assert {lane.replica for lane in shown.context["timeline"]["lanes"]} == {"replica-acme", "replica-bravo"}
     assert "Who led in the last 24 hours" in shown.content.decode()
+
+
+def test_a_suspended_tenants_waiting_work_troubles_nobody(
+    browser: Client, led: Any, rows: Any, acme: Any, bravo: Any
+) -> None:
+    with all_tenants_scope():
+        Execution.objects.filter(tenant=bravo).delete()
+        Execution.objects.filter(tenant=acme).update(
+            state="pending", lease_token=None, worker=None, run_at=datetime.now(UTC) - timedelta(hours=1)
+        )
+    assert "waits for a worker" in reasons(browser)[1]
+    with all_tenants_scope():
+        Tenant.objects.filter(pk=acme.pk).update(status="suspended")
+    assert "waits for a worker" not in reasons(browser)[1]
+    assert browser.get("/admin/").context["counts"]["later"] == "1"

@@ -95,6 +95,16 @@ class TestTheQueue:
             Execution.objects.filter(pk=held.pk).update(lease_expires_at=now() - MINUTE)
         assert gauge("scheduler_leases_expired") == 1
 
+    def test_what_waits_for_its_suspended_tenant_waits_for_no_worker(self, records: Records) -> None:
+        job = records.job()
+        records.live(job, now() - HOUR, leased=False)
+        assert gauge("scheduler_queue_oldest_seconds") >= 3600
+        with all_tenants_scope():
+            Tenant.objects.filter(pk=job.tenant_id).update(status="suspended")
+        gauges = read_gauges()
+        assert gauges["scheduler_queue_oldest_seconds"] == 0
+        assert gauges['scheduler_queue_depth{state="pending"}'] == 1
+
     def test_skips(self, records: Records) -> None:
         job = records.job()
         records.skip(job, now() - 3 * HOUR, now() - MINUTE, 36)

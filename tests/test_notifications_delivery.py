@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ from tests.notifying import (
     by_mail,
     happened,
     later,
-    mail_server,
     of,
     run,
     states,
@@ -39,21 +37,6 @@ from tests.notifying import (
 from tests.replicas import wait_for
 from tests.test_outcomes import at
 from tests.workers import workers
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    with webhook_inbox() as inbox:
-        yield inbox
-
-
-@pytest.fixture
-def mails(settings: Any) -> Iterator[MailServer]:
-    with mail_server() as mails:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mails.port
-        yield mails
-
 
 # -- what arrives ------------------------------------------------------------------------------------------------------
 

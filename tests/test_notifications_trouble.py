@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -26,25 +25,10 @@ from tests.notifying import (
     run,
     states,
     webhook,
-    webhook_inbox,
 )
 from tests.test_outcomes import at
 
 pytestmark = pytest.mark.same_on_every_postgres
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    with webhook_inbox() as inbox:
-        yield inbox
-
-
-@pytest.fixture
-def mails(settings: Any) -> Iterator[MailServer]:
-    with mail_server() as mails:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mails.port
-        yield mails
 
 
 def test_a_receiver_that_fails_is_tried_again_and_given_up_after_a_day(

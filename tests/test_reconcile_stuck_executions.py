@@ -14,7 +14,8 @@ from django.db import connection
 from apps.executions.models import Attempt, Delta, Execution, ExecutionLog, Skip
 from apps.executions.queue import Finished, complete
 from apps.jobs import services as jobs
-from apps.jobs.models import Job
+from apps.jobs.models import Cursor, Job
+from apps.operations.reconcilers import RECONCILERS
 from apps.operations.statements import read_totals
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import AuditEntry, Tenant
@@ -152,8 +153,7 @@ STUCK: dict[str, tuple[Callable[[Job], Execution], str, tuple[int, int, int, int
         (0, 1, 0, 0),
     ),
     "of a deleted job, lost": (deleted_first(leased), "job_deleted", (0, 1, 0, 1)),
-    "of a suspended tenant": (suspended(live), "tenant_stopped", (0, 1, 0, 0)),
-    "of a suspended tenant, lost": (suspended(leased), "tenant_stopped", (0, 1, 0, 1)),
+    "of a suspended tenant, lost": (suspended(leased), "lease_expired", (1, 0, 0, 1)),
     "of an unknown target": (lambda job: live(job, target="gone.away"), "unknown_target", (0, 1, 0, 0)),
     "without content": (without_content, "content_missing", (0, 1, 0, 0)),
     "ended before, waiting": (ended_before(live), "already_ended", (0, 1, 0, 0)),
@@ -226,7 +226,7 @@ def test_what_waits_or_runs_in_order_is_no_drift(acme: Any, bravo: Any) -> None:
     jobs.job_delete(tenant=acme, job_id=going.id, actor="tests")
     leased(going, over_for=-HOUR)  # runs under a lease finish
     Tenant.objects.filter(pk=bravo.pk).update(status="suspended")
-    live(theirs, run_at=NOW + HOUR)
+    live(theirs)  # for an hour: until its tenant is resumed
     leased(theirs, scheduled_for=NOW, over_for=-HOUR)
     assert run(kinds=[KIND], dry_run=True).items == ()
 
@@ -241,3 +241,14 @@ def test_a_tenants_run_touches_no_other(acme: Any, bravo: Any) -> None:
     }
     assert run(kinds=[KIND], object_ids=[mine.id]).items == ()
     assert [item.drift.object_id for item in run(kinds=[KIND], object_ids=[theirs.id]).items] == [theirs.id]
+
+
+def test_a_tenant_that_is_being_deleted_is_not_put_in_order(acme: Any, bravo: Any) -> None:
+    for tenant in (acme, bravo):
+        leased(make_job(tenant, target="tests.noop", payload={}))
+    everything = list(RECONCILERS)
+    Cursor.objects.all().delete()
+    Tenant.objects.filter(pk=bravo.pk).update(status="deleting")
+    found = run(kinds=everything, dry_run=True).items
+    assert {item.drift.tenant_id for item in found} == {acme.pk}
+    assert {item.drift.kind for item in found} >= {"cursors", KIND}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from apps.operations.lifecycle import export
@@ -58,6 +59,8 @@ def test_all_that_is_the_tenants_and_nothing_that_is_anothers(
                 assert rows(f'SELECT count(*) FROM "{table.name}" WHERE tenant_id = {seeded.pk}') == [
                     (len(found[table.name]),)
                 ], table.name
+    vault = {model._meta.db_table for model in apps.get_app_config("vault").get_models()}
+    assert vault <= set(found), "a table of the vault is left out"
     assert (manifest["tenant"]["short_name"], found["tenant"][0]["short_name"]) == ("acme", "acme")
     assert found["tenant"][0]["domains"] == ["acme.localhost"]
     assert {each["username"] for each in found["accounts"]} > {"owner-acme"}
@@ -77,6 +80,7 @@ def test_what_was_told_in_confidence_is_opened_and_what_opens_doors_is_not_there
     assert [each["name"] for each in found["vault_secret"]] == [secret]
     assert found["executions_executionoutput"][0]["result"] == {"said": secret}
     assert found["vault_connection"][0]["settings"] == {"said": secret}
+    assert found["vault_notificationchannel"][0]["address"] == "https://example.com/"
     everything = json.dumps(found)
     assert write_only(seeded) not in everything
     for name in ("secret_hash", "token_hash", "sealed", "password"):

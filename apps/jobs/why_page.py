@@ -19,6 +19,7 @@ from apps.jobs.payloads import frequency
 from apps.jobs.schedules import database_now
 from apps.jobs.why import MAX_SPAN, Why, why_at, why_between
 from apps.jobs.why_payload import why_payload
+from apps.tenants.operators import link
 
 SHOWN = 100  # entries of a page
 LOOKED_BACK = timedelta(days=1)  # where nothing is asked yet
@@ -118,11 +119,7 @@ def _outcome(time: dict[str, Any]) -> Any:
     words = time["outcome"].replace("_", " ")
     if time["execution_id"] is None or time["finished_at"] is None:
         return words
-    return format_html(
-        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
-        reverse("admin:executions_executionlog_change", args=[time["execution_id"]]),
-        words,
-    )
+    return link(reverse("admin:executions_executionlog_change", args=[time["execution_id"]]), words)
 
 
 def _near(why: Why) -> list[tuple[str, str]]:

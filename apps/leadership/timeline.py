@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from apps.leadership.handover import in_good_order
 from apps.leadership.report import HOURS, Report, TermLine, read_report
+from apps.tenants.operators import utc
 
 DRAWN = 300  # terms; where leaders change more often than that, the latest
 TOLD = 12
@@ -80,8 +81,8 @@ def _title(term: TermLine, leader: TermLine | None) -> str:
     if term.ended_at is None:
         until = "leads now" if term is leader else "open, but silent"
     else:
-        until = f"until {_plain(term.ended_at)}, {term.end_reason or 'for no stated reason'}"
-    return f"Epoch {term.epoch} of {term.replica}: from {_plain(term.started_at)}, {until}"
+        until = f"until {utc(term.ended_at)}, {term.end_reason or 'for no stated reason'}"
+    return f"Epoch {term.epoch} of {term.replica}: from {utc(term.started_at)}, {until}"
 
 
 def _takeovers(terms: Sequence[TermLine], now: datetime, leader: TermLine | None) -> dict[str, Any]:
@@ -98,8 +99,8 @@ def _takeovers(terms: Sequence[TermLine], now: datetime, leader: TermLine | None
             [
                 term.epoch,
                 term.replica,
-                _plain(term.started_at),
-                _plain(term.ended_at) if term.ended_at else "",
+                utc(term.started_at),
+                utc(term.ended_at) if term.ended_at else "",
                 f"{timedelta(seconds=round(term.seconds))}",
                 ended,
                 gap,
@@ -107,7 +108,3 @@ def _takeovers(terms: Sequence[TermLine], now: datetime, leader: TermLine | None
         )
     headers = ["Epoch", "Replica", "From (UTC)", "Until", "Led for", "Why it ended", "Nobody before it for"]
     return {"headers": headers, "rows": rows}
-
-
-def _plain(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,7 +1,7 @@
 """Is it healthy? One verdict with its reasons, the worst first.
 
 Each of SOURCES looks at what the overview has read and says what troubles it; a new kind of trouble is a function more
-in that list.
+in that list. What has an alert is judged by its threshold: the page says the same, before anybody evaluates them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 
 from apps.executions.partitions import describe
-from apps.operations.alerts.definitions import Severity
+from apps.operations.alerts.definitions import (
+    FAILING_OF,
+    FAILING_SHARE,
+    LONGEST_DUE,
+    LONGEST_IN_QUEUE,
+    Severity,
+)
+from apps.tenants.operators import span
 
 if TYPE_CHECKING:
     from apps.operations.selectors import Overview
-
-SLOW_QUEUE = 60  # seconds that a due execution waits before somebody ought to look
-FAILING_SHARE, FAILING_OF = 0.5, 20  # of the executions of the last two hours, if there were so many
 
 
 class Level(IntEnum):
@@ -70,17 +74,15 @@ def of_leadership(seen: Overview) -> Iterable[Reason]:
 
 def of_due_jobs(seen: Overview) -> Iterable[Reason]:
     if seen.late:
-        oldest = _seconds(seen.oldest_due_seconds)
-        sentence = (
-            f"{seen.late:,} {_noun(seen.late, 'job is', 'jobs are')} late, the first of them by {oldest}."
-        )
-        yield Reason(Level.UNHEALTHY, sentence, "#late")
+        oldest = seen.oldest_due_seconds or 0.0
+        sentence = f"{seen.late:,} {_noun(seen.late, 'job is', 'jobs are')} late, the first of them by {span(oldest)}."
+        yield Reason(Level.UNHEALTHY if oldest > LONGEST_DUE else Level.DEGRADED, sentence, "#late")
 
 
 def of_the_queue(seen: Overview) -> Iterable[Reason]:
     live = reverse("admin:executions_execution_changelist")
-    if (seen.oldest_pending_seconds or 0) > SLOW_QUEUE:
-        oldest = _seconds(seen.oldest_pending_seconds)
+    if (seen.oldest_pending_seconds or 0) > LONGEST_IN_QUEUE:
+        oldest = span(seen.oldest_pending_seconds or 0.0)
         what = _noun(seen.queue.waiting, "execution waits", "executions wait")
         sentence = f"{seen.queue.waiting:,} {what} for a worker, the first of them for {oldest}."
         yield Reason(Level.UNHEALTHY, sentence, f"{live}?state__exact=pending")
@@ -127,11 +129,3 @@ SOURCES: tuple[Callable[[Overview], Iterable[Reason]], ...] = (
 
 def _noun(number: int, one: str, many: str) -> str:
     return one if number == 1 else many
-
-
-def _seconds(seconds: float | None) -> str:
-    """As a person says it."""
-    whole = round(seconds or 0)
-    if whole < 120:
-        return f"{whole} s"
-    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"

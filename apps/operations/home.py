@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
-from django.utils.html import format_html
 
 from apps.jobs.models import Cursor
 from apps.operations import runbooks
 from apps.operations.alerts.selectors import Standing
 from apps.operations.charts import MOST_SKIPS, chart_data, day_table
 from apps.operations.selectors import FailingTenant, Overview, overview
-
-_LINK = "text-primary-600 dark:text-primary-500"
+from apps.tenants.operators import link, span, utc
 
 
 def home() -> dict[str, Any]:
@@ -27,7 +25,7 @@ def home() -> dict[str, Any]:
         "verdict": seen.verdict,
         "counts": {name: f"{number:,}" for name, number in _counts(seen).items()},
         "leader": leader,
-        "leads_for": _span(leader.seconds) if leader else "",
+        "leads_for": span(leader.seconds) if leader else "",
         "standbys": ", ".join(session.replica for session in seen.replicas.standbys),
         "alerts": _alerts(seen),
         "unread": runbooks.unacknowledged(),
@@ -66,7 +64,7 @@ def _alerts(seen: Overview) -> dict[str, Any]:
     stand = Counter(each.standing for each in seen.alerts)
     return {
         "sentence": (
-            f"{stand[Standing.FIRING]} of {len(seen.alerts)} fire; evaluated {_span(age)} ago."
+            f"{stand[Standing.FIRING]} of {len(seen.alerts)} fire; evaluated {span(age)} ago."
             if age is not None
             else "No worker has evaluated them yet."
         ),
@@ -75,14 +73,9 @@ def _alerts(seen: Overview) -> dict[str, Any]:
             "headers": ["Alert", "", "Since (UTC)", "What it means"],
             "rows": [
                 [
-                    format_html(
-                        '<a href="{}" class="{}">{}</a>',
-                        reverse("admin:runbook", args=[each.alert.runbook]),
-                        _LINK,
-                        each.alert.name,
-                    ),
+                    link(reverse("admin:runbook", args=[each.alert.runbook]), each.alert.name),
                     each.standing.value,
-                    f"{each.since.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if each.since else "",
+                    utc(each.since) if each.since else "",
                     each.alert.summary,
                 ]
                 for each in seen.alerts
@@ -97,8 +90,8 @@ def _late(cursor: Cursor, now: datetime) -> list[Any]:
     return [
         _job(cursor),
         cursor.tenant,
-        f"{due.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        _span((now - due).total_seconds()),
+        utc(due),
+        span((now - due).total_seconds()),
     ]
 
 
@@ -109,21 +102,10 @@ def _failing_job(cursor: Cursor) -> list[Any]:
 
 def _job(cursor: Cursor) -> str:
     page = reverse("admin:jobs_job_change", args=[cursor.job_id])
-    return format_html('<a href="{}" class="{}">{}</a>', page, _LINK, cursor.job.name)
+    return link(page, cursor.job.name)
 
 
 def _tenant(tenant: FailingTenant) -> list[Any]:
     jobs = f"{reverse('admin:jobs_job_changelist')}?tenant__id__exact={tenant.id}"
-    link = format_html('<a href="{}" class="{}">{}</a>', jobs, _LINK, tenant.name)
-    return [link, f"{tenant.failed:,}", f"{tenant.executed:,}", tenant.failing_jobs, tenant.quarantined_jobs]
-
-
-def _span(seconds: float) -> str:
-    """As a person reads it: the two largest units."""
-    parts: list[str] = []
-    whole = max(0, round(seconds))
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        if whole >= size and len(parts) < 2:
-            parts.append(f"{whole // size} {unit}")
-        whole %= size
-    return " ".join(parts) or "0 s"
+    name = link(jobs, tenant.name)
+    return [name, f"{tenant.failed:,}", f"{tenant.executed:,}", tenant.failing_jobs, tenant.quarantined_jobs]

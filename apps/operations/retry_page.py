@@ -7,7 +7,7 @@ nothing else is asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from django import forms
@@ -16,7 +16,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.executions.models import ExecutionLog
@@ -27,7 +26,7 @@ from apps.jobs.specs import JobRefused
 from apps.jobs.why_page import InstantField
 from apps.tenants.context import tenant_scope
 from apps.tenants.models import Tenant
-from apps.tenants.operators import ReasonForm, actor_of
+from apps.tenants.operators import ReasonForm, actor_of, link, utc
 
 PERMISSION = "executions.change_executionlog"
 SHOWN = 25
@@ -95,7 +94,7 @@ def retry_page(request: HttpRequest) -> HttpResponse:
 
 def _last_day() -> dict[str, str]:
     now = database_now().astimezone(UTC)
-    return {"since": _plain(now - LOOKED_BACK), "until": _plain(now)}
+    return {"since": utc(now - LOOKED_BACK), "until": utc(now)}
 
 
 def _found(asked: dict[str, Any]) -> list[ExecutionLog]:
@@ -131,19 +130,11 @@ def _table(rows: Sequence[ExecutionLog]) -> dict[str, Any]:
         "headers": ["Execution", "Job", "Time (UTC)", "Error"],
         "rows": [
             [
-                format_html(
-                    '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
-                    reverse("admin:executions_executionlog_change", args=[row.pk]),
-                    row.pk,
-                ),
+                link(reverse("admin:executions_executionlog_change", args=[row.pk]), row.pk),
                 row.job_name,
-                _plain(row.scheduled_for),
+                utc(row.scheduled_for),
                 row.error_message or "",
             ]
             for row in rows
         ],
     }
-
-
-def _plain(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -12,13 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_safe
 from markdown_it import MarkdownIt
 
 from apps.operations import runbooks
-from apps.tenants.operators import actor_of
+from apps.tenants.operators import actor_of, link
 from apps.tenants.services import Refused
 
 LOOK, ACKNOWLEDGE = "operations.view_acknowledgement", "operations.add_acknowledgement"
@@ -113,13 +112,9 @@ def _acknowledged(request: HttpRequest, document: runbooks.Document) -> HttpResp
 
 
 def _row(book: runbooks.Runbook) -> list[Any]:
-    link = format_html(
-        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
-        reverse("admin:runbook", args=[book.slug]),
-        book.title,
-    )
+    title = link(reverse("admin:runbook", args=[book.slug]), book.title)
     at = _plain(book.acknowledged_at) if book.acknowledged_at else "-"
-    return [link, book.slug, _state(book), book.acknowledged_by or "-", at]
+    return [title, book.slug, _state(book), book.acknowledged_by or "-", at]
 
 
 def _state(book: runbooks.Runbook) -> SafeString:

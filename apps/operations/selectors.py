@@ -16,7 +16,6 @@ from apps.jobs.models import Cursor
 from apps.jobs.schedules import database_now
 from apps.jobs.states import FAILING_IN_A_ROW, LATE
 from apps.leadership.report import Report, read_report
-from apps.leadership.selectors import LeadershipStatus, leadership_status
 from apps.operations.alerts.selectors import StandingAlert, alert_states
 from apps.operations.charts import Hour, Queue, read_day, read_queue
 from apps.operations.health import Verdict, verdict
@@ -46,7 +45,6 @@ class Overview:
     """
 
     now: datetime
-    leadership: LeadershipStatus
     replicas: Report
     due: int
     late: int
@@ -81,7 +79,6 @@ def overview() -> Overview:
     troubled = _troubled()
     return Overview(
         now=now,
-        leadership=leadership_status(),
         replicas=read_report(),
         due=cursors["due"],
         late=cursors["late"],

@@ -72,7 +72,6 @@ class Live(NamedTuple):
     run_at: datetime
     target: str
     content_version: int
-    tenant_status: str
     problem: str | None
 
 

@@ -7,6 +7,7 @@ audit entry with the person's name, and an action that hurts asks for a reason f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -18,6 +19,8 @@ from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
@@ -194,6 +197,27 @@ def one_with_reason(
     page = row_page(row)
     answer = with_reason(model_admin, request, [row], action="", back=page, **words)
     return answer or HttpResponseRedirect(done or page)
+
+
+def link(address: str, text: object) -> SafeString:
+    """For a cell of a table."""
+    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, text)
+
+
+def utc(instant: datetime) -> str:
+    """Under a heading that says UTC."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def span(seconds: float) -> str:
+    """As a person reads it: the two largest units."""
+    parts: list[str] = []
+    whole = max(0, round(seconds))
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        if whole >= size and len(parts) < 2:
+            parts.append(f"{whole // size} {unit}")
+        whole %= size
+    return " ".join(parts) or "0 s"
 
 
 def row_page(row: Model) -> str:

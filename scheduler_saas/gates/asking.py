@@ -32,9 +32,14 @@ class Asker:
     member: Member
 
     def get(self, path: str, **query: str) -> tuple[int, bytes]:
-        """Status and body. Scope and URL conf are afterwards as before: this may be within a request of the admin."""
+        """Status and body; `path` is below BASE, unless it begins with a slash.
+
+        Scope and URL conf are afterwards as before: this may be within a request of the admin.
+        """
         urlconf = get_urlconf()
-        request: Any = RequestFactory().get(BASE + path, query, secure=True, headers={"host": self.host})
+        request: Any = RequestFactory().get(
+            path if path.startswith("/") else BASE + path, query, secure=True, headers={"host": self.host}
+        )
         request.of_gate = True
         force_authenticate(request, user=cast(Any, self.member))
         with tenant_scope(self.tenant):  # the request leaves every scope; this one knows the way back

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -18,6 +18,7 @@ from apps.operations.gates.probing import busiest_tenants
 from apps.operations.gates.report import Check
 from apps.tenants.context import tenant_scope
 from apps.tenants.models import ApiKey
+from apps.vault.models import NotificationChannel
 from scheduler_saas.gates.asking import BASE, Asker, asker_of
 from scheduler_saas.middleware import ReadOnlyMiddleware
 
@@ -71,13 +72,10 @@ def _refused() -> Check:
             cursor.execute(_WRITE)
         return HttpResponse()
 
-    def never(request: HttpRequest) -> HttpResponseBase:
-        raise NotImplementedError
-
     name = "a write inside a GET is refused by the database"
     try:
         with transaction.atomic():
-            ReadOnlyMiddleware(never).process_view(RequestFactory().get("/"), view, (), {})
+            ReadOnlyMiddleware(view).process_view(RequestFactory().get("/"), view, (), {})
     except DatabaseError as error:
         state = getattr(error.__cause__, "sqlstate", None)
         said = " ".join(str(error).split())
@@ -113,6 +111,7 @@ def _ids(asker: Asker) -> dict[str, str]:
         rows: dict[str, Any] = {
             "job_id": Job.objects.filter(tenant=tenant, deleted_at=None).order_by("-pk").first(),
             "log_id": ExecutionLog.objects.filter(tenant=tenant).order_by("-scheduled_for").first(),
+            "channel_id": NotificationChannel.objects.first(),
             "calendar_id": Calendar.objects.filter(tenant=tenant).first(),
             "member_id": asker.member.membership,
             "key_id": ApiKey.objects.filter(tenant=tenant).first(),

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import environ
 
+from scheduler_saas.settings.logging import logging_config
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 if (BASE_DIR / ".env").exists():
     env.read_env(str(BASE_DIR / ".env"))
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 # Of what runs outside a checkout: the commit it was built of. Gates compare the results of the test matrix with it.
 RELEASE_COMMIT = env("RELEASE_COMMIT", default="")
 EVIDENCE_DIR = env("EVIDENCE_DIR", default=str(BASE_DIR / "var" / "evidence"))
@@ -279,23 +281,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT = env("OTEL_EXPORTER_OTLP_ENDPOINT", default="")  # 
 
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env("LOG_FORMAT", default="text")
-if LOG_FORMAT not in ("text", "json"):
-    raise ValueError(f"LOG_FORMAT is {LOG_FORMAT!r}; it may be text or json")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "text": {
-            "()": "scheduler_saas.logs.TextFormatter",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        },
-        "json": {"()": "scheduler_saas.logs.JsonFormatter"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"axes": {"level": "WARNING"}},
-}
+LOGGING = logging_config(level=LOG_LEVEL, form=LOG_FORMAT)
 
 for _cidr in (*EGRESS_ALLOWED_NETWORKS, *EGRESS_REFUSED_NETWORKS):
     ip_network(_cidr)  # a mistyped network stops the process, and not some later request

@@ -9,6 +9,9 @@ from enum import StrEnum
 from apps.operations.alerts.measures import Absent, Figures, Largest, Measure, Share
 
 INTERVAL_SECONDS = 15  # between two evaluations of Prometheus's; workers have ALERTS_INTERVAL
+LONGEST_DUE = 60  # seconds that a due job may wait for the leader
+LONGEST_IN_QUEUE = 300  # seconds that an execution may wait for a worker
+FAILING_SHARE, FAILING_OF = 0.5, 20  # of what ended lately, if it is so many
 STALE_SECONDS = 120.0  # an evaluation that is older says nothing of now
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt}
@@ -79,7 +82,7 @@ ALERTS: tuple[Alert, ...] = (
         summary="A due job has waited for the leader for more than a minute, beyond the grace that jobs have.",
         measure=Largest("scheduler_due_oldest_seconds"),
         comparison=">",
-        threshold=60,
+        threshold=LONGEST_DUE,
         for_seconds=60,
         runbook="late",
     ),
@@ -89,7 +92,7 @@ ALERTS: tuple[Alert, ...] = (
         summary="An execution that may run has waited for a worker for more than five minutes.",
         measure=Largest("scheduler_queue_oldest_seconds"),
         comparison=">",
-        threshold=300,
+        threshold=LONGEST_IN_QUEUE,
         for_seconds=60,
         runbook="queue_old",
     ),
@@ -113,10 +116,10 @@ ALERTS: tuple[Alert, ...] = (
                 'scheduler_executions_last_hour{status="failed"}',
                 'scheduler_executions_last_hour{status="success"}',
             ),
-            at_least=20,
+            at_least=FAILING_OF,
         ),
         comparison=">",
-        threshold=0.5,
+        threshold=FAILING_SHARE,
         for_seconds=300,
         runbook="failure_rate",
     ),

@@ -26,8 +26,9 @@ from apps.tenants.context import tenant_scope
 from apps.tenants.crypto import CannotOpen, open_sealed
 from apps.tenants.models import Tenant
 from apps.tenants.services import Refused, audit
+from apps.vault.channels import channel_content_get
 from apps.vault.labels import content_label
-from apps.vault.models import Connection, Endpoint, JobContent, Secret
+from apps.vault.models import Connection, Endpoint, JobContent, NotificationChannel, Secret
 
 FORMAT = 1
 AT_ONCE = 500  # rows of a round trip
@@ -107,7 +108,7 @@ def _write(archive: Archive, tenant: Tenant, progress: Progress) -> Exported:
         "files": {},
         "not_exported": {
             **WITHOUT,
-            "vault": "values of secrets, signing secrets of endpoints, credentials of connections",
+            "vault": "values of secrets, signing secrets of endpoints and channels, credentials of connections",
             "keys": "the text of API keys and invitations, of which only hashes are kept",
         },
     }
@@ -134,10 +135,15 @@ def _files(tenant: Tenant) -> Iterator[tuple[str, Iterator[str]]]:
             statement = text.SQL(_ROWS).format(text.Identifier(table.name))
             yield table.name, _queried(statement, {"tenant_id": tenant.pk, "left_out": sorted(LEFT_OUT)})
     yield "vault_jobcontent", _contents(tenant)
+    yield "vault_notificationchannel", _channels()
     for model, columns in _VAULT:
         yield model._meta.db_table, _plain(model, columns)
 
 
+_OF_CHANNEL = (
+    *("id", "name", "kind", "events", "job_id", "task_type", "user_id", "enabled"),
+    *("last_sent_at", "last_error", "last_error_at", "created_at", "updated_at"),
+)
 _VAULT: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Secret, ("name", "created_at")),
     (Endpoint, ("name", "url", "created_at", "updated_at")),
@@ -166,6 +172,15 @@ def _contents(tenant: Tenant) -> Iterator[str]:
             yield _json({**shown, "content": opened})
         except CannotOpen as error:
             yield _json({**shown, "content": None, "closed": str(error)})
+
+
+def _channels() -> Iterator[str]:
+    for channel in NotificationChannel.objects.order_by("pk"):
+        shown = {name: getattr(channel, name) for name in _OF_CHANNEL}
+        try:
+            yield _json({**shown, "address": channel_content_get(channel).address})
+        except CannotOpen as error:
+            yield _json({**shown, "address": None, "closed": str(error)})
 
 
 def _plain(model: Any, columns: tuple[str, ...]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import Tenant
 
 
@@ -37,6 +38,14 @@ class Drift:
     object_type: str = "job"
     found: Mapping[str, Any] = field(default_factory=dict)
     wanted: Mapping[str, Any] = field(default_factory=dict)
+
+
+def tenants_in(scope: Scope) -> list[Tenant]:
+    """Of all tenants those that are to stay: what is being deleted is not in order, and is not put in order."""
+    if scope.tenant is not None:
+        return [scope.tenant]
+    with all_tenants_scope():
+        return list(Tenant.objects.exclude(status=Tenant.Status.DELETING).order_by("pk"))
 
 
 class Result(StrEnum):

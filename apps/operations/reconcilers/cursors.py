@@ -12,6 +12,7 @@ from apps.jobs.models import Cursor, Job
 from apps.operations.reconcilers.base import CannotRepair, Drift, Repair, Result, Scope
 from apps.operations.reconcilers.placement import SENTENCES, Misplaced, Place, examine
 from apps.operations.statements import read_accounted
+from apps.tenants.models import Tenant
 
 BATCH = 1000  # jobs
 
@@ -30,6 +31,8 @@ class CursorReconciler:
         jobs = Job.objects.order_by("id")
         if scope.tenant is not None:
             jobs = jobs.filter(tenant=scope.tenant)
+        else:
+            jobs = jobs.exclude(tenant__status=Tenant.Status.DELETING)
         if scope.object_ids is not None:
             jobs = jobs.filter(id__in=scope.object_ids)
         for job_ids in _batches(jobs):

@@ -1,7 +1,7 @@
 """Live executions that nobody will bring to a good end by themselves.
 
 Taken back or ended by what the leader and a person's cancellation use, so that a worker that comes late finds its token
-gone. What merely waits (for a worker, or behind a cap) is no drift.
+gone. What merely waits (for a worker, behind a cap, or for its suspended tenant to be resumed) is no drift.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ BATCH = 1000
 
 ALREADY_ENDED = "already_ended"
 JOB_DELETED = "job_deleted"
-TENANT_STOPPED = "tenant_stopped"
 LEASE_EXPIRED = "lease_expired"
 UNKNOWN_TARGET = "unknown_target"
 CONTENT_MISSING = "content_missing"
@@ -37,7 +36,6 @@ CONTENT_MISSING = "content_missing"
 SENTENCES = {
     ALREADY_ENDED: "It is live, and the ledger has its end already.",
     JOB_DELETED: "It would run, and its job was deleted.",
-    TENANT_STOPPED: "It has waited for more than ten minutes, and its tenant is not active.",
     LEASE_EXPIRED: "Its lease ran out more than a minute ago, and no leader took it back.",
     UNKNOWN_TARGET: "It has waited for more than ten minutes, and nothing is registered under its target's name.",
     CONTENT_MISSING: "It has waited for more than ten minutes, and the vault has not the content it was made with.",
@@ -46,7 +44,6 @@ SENTENCES = {
 _ENDS = {
     ALREADY_ENDED: "Stopped: it had ended already.",
     JOB_DELETED: "Cancelled: the job was deleted before this ran.",
-    TENANT_STOPPED: "Cancelled: it still waited when its tenant was not active any more.",
     UNKNOWN_TARGET: "Cancelled: nothing is registered under its target's name.",
     CONTENT_MISSING: "Cancelled: its content is missing.",
 }
@@ -58,8 +55,8 @@ class StuckExecutionReconciler:
     kind = "stuck_executions"
     title = "Stuck executions"
     about = (
-        "live executions whose lease no leader takes back, of a deleted job, of a tenant that is not active, without"
-        " target or content, or that ended before; they wait again, or end with a line in the ledger that says why"
+        "live executions whose lease no leader takes back, of a deleted job, without target or content, or that"
+        " ended before; they wait again, or end with a line in the ledger that says why"
     )
 
     def find(self, scope: Scope) -> Iterator[Drift]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from apps.operations.reconcilers.base import Drift, Repair, Result, Scope
+from apps.operations.reconcilers.base import Drift, Repair, Result, Scope, tenants_in
 from apps.operations.statements import TOTALS, add_drift, hold_totals, read_totals
-from apps.tenants.models import Tenant
 
 OFF = "off"
 
@@ -19,8 +18,7 @@ class TotalsReconciler:
     about = "a tenant's cumulative totals that are not what its history says; what they are off is added"
 
     def find(self, scope: Scope) -> Iterator[Drift]:
-        tenants = [scope.tenant] if scope.tenant is not None else Tenant.objects.order_by("id")
-        for tenant in tenants:
+        for tenant in tenants_in(scope):
             if scope.object_ids is not None and tenant.pk not in scope.object_ids:
                 continue
             if drift := self._drift(tenant.pk, str(tenant.schema_name)):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from apps.operations.reconcilers.base import CannotRepair, Drift, Repair, Result, Scope
+from apps.operations.reconcilers.base import CannotRepair, Drift, Repair, Result, Scope, tenants_in
 from apps.operations.user_ids.filling import Filled, fill
 from apps.operations.user_ids.left import UserLeft, users_left
-from apps.tenants.context import all_tenants_scope, tenant_scope
+from apps.tenants.context import tenant_scope
 from apps.tenants.models import Tenant
 
 HALF_FILLED = "half_filled"
@@ -23,7 +23,7 @@ class UserIdReconciler:
     about = "rows with one of a user's two ids where the other is known; it is filled in"
 
     def find(self, scope: Scope) -> Iterator[Drift]:
-        for tenant in [scope.tenant] if scope.tenant is not None else _all_tenants():
+        for tenant in tenants_in(scope):
             with tenant_scope(tenant):
                 users = list(users_left(tenant, scope.object_ids))
             yield from (self._drift(user) for user in users)
@@ -71,8 +71,3 @@ class UserIdReconciler:
             found={part.table.name: part.rows for part in user.parts},
             wanted=wanted,
         )
-
-
-def _all_tenants() -> list[Tenant]:
-    with all_tenants_scope():
-        return list(Tenant.objects.order_by("id"))

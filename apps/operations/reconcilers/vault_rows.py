@@ -15,9 +15,9 @@ from itertools import pairwise
 from apps.jobs import services as jobs
 from apps.jobs.models import Cursor
 from apps.jobs.specs import JobNotFound, JobRefused
-from apps.operations.reconcilers.base import CannotRepair, Drift, Repair, Result, Scope
+from apps.operations.reconcilers.base import CannotRepair, Drift, Repair, Result, Scope, tenants_in
 from apps.operations.statements import Lost, Orphaned, read_lost_contents, read_orphaned_contents
-from apps.tenants.context import all_tenants_scope, tenant_scope
+from apps.tenants.context import tenant_scope
 from apps.tenants.models import Tenant
 from apps.vault.contents import contents_delete, contents_hold
 
@@ -46,7 +46,7 @@ class VaultRowReconciler:
     )
 
     def find(self, scope: Scope) -> Iterator[Drift]:
-        for tenant in [scope.tenant] if scope.tenant is not None else _all_tenants():
+        for tenant in tenants_in(scope):
             # Read to the end in there: what a caller does with a drift is done in its own scope.
             with tenant_scope(tenant):
                 lost = read_lost_contents(tenant.pk, scope.object_ids)
@@ -128,10 +128,3 @@ def spans(versions: Sequence[int]) -> str:
 
 def _why(error: JobRefused | JobNotFound) -> str:
     return " ".join(error.errors.values()) if isinstance(error, JobRefused) else "It was deleted just now."
-
-
-def _all_tenants() -> list[Tenant]:
-    """Those that have a vault."""
-    with all_tenants_scope():
-        kept = (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED)
-        return list(Tenant.objects.filter(status__in=kept).order_by("pk"))

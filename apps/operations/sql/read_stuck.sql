@@ -10,7 +10,7 @@ WITH clock AS MATERIALIZED (
 ), live AS (
     SELECT
         e.id, e.tenant_id, e.job_id, e.job_name, e.kind, e.scheduled_for, e.state, e.attempt, e.lost, e.worker,
-        e.lease_expires_at, e.run_at, e.target, e.content_version, tenant.status AS tenant_status,
+        e.lease_expires_at, e.run_at, e.target, e.content_version,
         CASE
             WHEN EXISTS (
                 SELECT FROM executions_executionlog AS log  -- by its unique key
@@ -20,8 +20,6 @@ WITH clock AS MATERIALIZED (
             ) THEN 'already_ended'
             WHEN (e.state = 'pending' OR e.lease_expires_at < clock.expired)
                 AND (job.id IS NULL OR job.deleted_at IS NOT NULL) THEN 'job_deleted'
-            WHEN (e.state = 'pending' AND e.run_at < clock.overdue OR e.lease_expires_at < clock.expired)
-                AND tenant.status <> 'active' THEN 'tenant_stopped'
             WHEN e.lease_expires_at < clock.expired THEN 'lease_expired'
         END AS problem,
         e.state = 'pending' AND e.run_at < clock.overdue AS is_overdue
@@ -29,13 +27,13 @@ WITH clock AS MATERIALIZED (
     CROSS JOIN clock
     JOIN tenants_tenant AS tenant ON tenant.id = e.tenant_id
     LEFT JOIN jobs_job AS job ON job.id = e.job_id AND job.tenant_id = e.tenant_id
-    WHERE e.id > %(after)s
+    WHERE e.id > %(after)s AND tenant.status <> 'deleting'
       AND (%(tenant_id)s::bigint IS NULL OR e.tenant_id = %(tenant_id)s)
       AND (%(ids)s::bigint[] IS NULL OR e.id = ANY (%(ids)s::bigint[]))
 )
 SELECT
     id, tenant_id, job_id, job_name, kind, scheduled_for, state, attempt, lost, worker, lease_expires_at, run_at, target,
-    content_version, tenant_status, problem
+    content_version, problem
 FROM live
 WHERE problem IS NOT NULL OR is_overdue
 ORDER BY id

@@ -1,6 +1,6 @@
 -- For each platform of each user, the ticks of its monitoring job that were skipped in the last hour (of a range that began
 -- before it, the last one), and the reconciles that passed it over for anything but that its job is there. By the indexes
--- job_one_per_connected_platform, skip_once_per_tick and audit_of_tenant.
+-- job_one_per_connected_platform, skip_once_per_tick and audit_of_repairs.
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ), ticks AS (
@@ -16,17 +16,11 @@ WITH clock AS MATERIALIZED (
     ) AS skipped
     WHERE job.task_category = %(platform_category)s AND job.deleted_at IS NULL AND skipped.n > 0
 ), reconciled AS (
-    SELECT tenant.id AS tenant_id, entry.object_id AS user_key, ensured.key AS platform, 1 AS n
-    FROM tenants_tenant AS tenant
-    CROSS JOIN LATERAL (
-        SELECT audited.object_id, audited.data
-        FROM tenants_auditentry AS audited
-        WHERE audited.tenant_id = tenant.id AND audited.at > (SELECT now FROM clock) - interval '1 hour'
-          AND audited.action = 'platforms.reconcile'
-        OFFSET 0
-    ) AS entry
-    CROSS JOIN LATERAL jsonb_each_text(coalesce(entry.data -> 'ensured', '{}')) AS ensured
-    WHERE ensured.value <> ALL (%(in_order)s::text[])
+    SELECT audited.tenant_id, audited.object_id AS user_key, ensured.key AS platform, 1 AS n
+    FROM tenants_auditentry AS audited
+    CROSS JOIN LATERAL jsonb_each_text(coalesce(audited.data -> 'ensured', '{}')) AS ensured
+    WHERE audited.action = 'platforms.reconcile' AND audited.at > (SELECT now - interval '1 hour' FROM clock)
+      AND ensured.value <> ALL (%(in_order)s::text[])
 ), summed AS (
     SELECT sum(n) AS n
     FROM (SELECT * FROM ticks UNION ALL SELECT * FROM reconciled) AS passed

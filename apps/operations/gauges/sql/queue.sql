@@ -1,11 +1,15 @@
--- One walk over the live rows, which are few unless there is a backlog.
+-- One walk over the live rows, which are few unless there is a backlog. What waits for its suspended tenant to be resumed does
+-- not wait for a worker.
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ), live AS MATERIALIZED (
     SELECT
         count(*) FILTER (WHERE state = 'pending') AS pending,
         count(*) FILTER (WHERE state = 'leased') AS leased,
-        min(run_at) FILTER (WHERE state = 'pending' AND run_at <= (SELECT now FROM clock)) AS oldest,
+        min(run_at) FILTER (
+            WHERE state = 'pending' AND run_at <= (SELECT now FROM clock)
+              AND tenant_id <> ALL (ARRAY(SELECT id FROM tenants_tenant WHERE status <> 'active'))
+        ) AS oldest,
         count(*) FILTER (WHERE state = 'leased' AND lease_expires_at < (SELECT now FROM clock)) AS expired
     FROM executions_execution
 )

@@ -9,6 +9,7 @@ SELECT
         ) / greatest(totals.tasks_found::float8 / greatest(totals.check_cycles, 1), 1)
     ), 0)::float8
 FROM executions_tenanttotals AS totals
+JOIN tenants_tenant AS tenant ON tenant.id = totals.tenant_id AND tenant.status <> 'deleting'
 CROSS JOIN LATERAL (
     SELECT
         coalesce(sum(n) FILTER (WHERE status = 'success'), 0) AS succeeded,
