@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from apps.executions.models import ExecutionLog
 from apps.leadership.models import LeaderTerm
@@ -42,14 +43,14 @@ def test_on_call_works_on_a_desk_and_in_the_hand(olga_at: Browser, acme: Any) ->
                 olga_at.page.wait_for_function(f"({_PAINTED})().every(Boolean)")
                 assert len(olga_at.page.evaluate(_PAINTED)) == 3
                 olga_at.page.get_by_text("As a table").click()
-                assert olga_at.page.get_by_role("cell", name="overlap 1").first.is_visible()
+                expect(olga_at.page.get_by_role("cell", name="overlap 1").first).to_be_visible()
             assert olga_at.refused() == [], path
 
     olga_at.open(own.replace("change/", "break-glass/"))
     olga_at.page.get_by_label("Reason").fill("ticket 7")
     olga_at.page.get_by_role("button", name="Break glass").click()
     olga_at.page.get_by_role("button", name="Show this execution").click()
-    assert olga_at.page.get_by_text("https://example.com/").is_visible()
+    expect(olga_at.page.get_by_text("https://example.com/")).to_be_visible()
     olga_at.page.get_by_role("button", name="End access").click()
-    assert olga_at.page.get_by_text("Your access to acme has ended.").is_visible()
+    expect(olga_at.page.get_by_text("Your access to acme has ended.")).to_be_visible()
     assert olga_at.complaints == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import User
@@ -96,13 +96,13 @@ def test_on_call_asks_why_a_job_did_not_run(olga_at: Browser) -> None:
     olga_at.open(reverse("admin:jobs_job_changelist", PUBLIC))
     olga_at.page.get_by_role("link", name="job of acme").click()
     olga_at.page.get_by_role("link", name="Why didn't it run?").click()
-    assert olga_at.page.get_by_text("Before the job was made").is_visible()
+    expect(olga_at.page.get_by_text("Before the job was made")).to_be_visible()
     olga_at.page.get_by_label("At one instant").fill("2020-02-20 20:20:20")
     for name in ("or from", "to"):
         olga_at.page.get_by_label(name, exact=True).fill("")
     olga_at.page.get_by_role("button", name="Ask").click()
     olga_at.page.get_by_role("link", name="The time after").click()
-    assert olga_at.page.get_by_text("Before the job was made").is_visible()
+    expect(olga_at.page.get_by_text("Before the job was made")).to_be_visible()
     assert olga_at.refused() == []
     assert olga_at.complaints == []
 
