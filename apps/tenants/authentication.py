@@ -8,7 +8,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from apps.tenants.models import ApiKey, Membership, Role, Scope, Tenant
+from apps.tenants.models import ApiKey, Membership, Role, Scope, Tenant, User
 
 _INVALID = "This API key is not valid: it is unknown, expired or revoked."
 
@@ -51,6 +51,14 @@ class Member:
         return self.role.rank >= Role.MEMBER.rank
 
 
+def member_of_account(tenant: Tenant, account: User) -> Member | None:
+    """The member that a signed-in account is in this tenant."""
+    membership = Membership.objects.filter(tenant=tenant, account=account).first()
+    if membership is None:
+        return None
+    return Member(membership, tenant, Role(membership.role), membership.user_id)
+
+
 def bearer_token(header: str) -> str | None:
     scheme, _, token = header.partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
@@ -91,7 +99,7 @@ class MemberSessionAuthentication(SessionAuthentication):
             return None
         self.enforce_csrf(request)
         tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
-        membership = Membership.objects.filter(tenant=tenant, account=account).first()
-        if membership is None:
+        member = member_of_account(tenant, account)
+        if member is None:
             raise PermissionDenied("You are not a member of this tenant.")
-        return Member(membership, tenant, Role(membership.role), membership.user_id), None
+        return member, None
