@@ -91,9 +91,10 @@ def _written() -> tuple[int, str | None]:
 
 
 def _paths(asker: Asker) -> Iterator[str]:
-    """Every route that answers a GET, with ids of the tenant's own objects where it has any."""
+    """Every route of the API that answers a GET, with ids of the tenant's own objects where it has any."""
     ids = _ids(asker)
-    for pattern in _walk(get_resolver(settings.ROOT_URLCONF).url_patterns):
+    everything = get_resolver(settings.ROOT_URLCONF).url_patterns
+    for pattern in _walk([one for one in everything if f"/{one.pattern}" == BASE]):
         if "GET" in _methods(pattern.callback):
             names = pattern.pattern.regex.groupindex
             kwargs = {name: ids.get(name, "0") for name in names}
