@@ -1,8 +1,7 @@
-"""The tenants' dashboard in a real browser: import `dashboard` (and with it `_chromium` and `_site`) into a test module.
+"""The tenants' dashboard in a real browser. Chromium and gunicorn are started once a module; each test has its own rows,
+people and sessions.
 
-Chromium and gunicorn are started once a module; each test has its own rows, people and sessions.
-
-    from tests.dashboard_browser import Dashboard, _chromium, _site, dashboard  # noqa: F401
+    from tests.dashboard_browser import PHONE, Dashboard
 
     def test_a_page(dashboard: Dashboard) -> None:
         visit = dashboard.visit("/dashboard/", as_="bob", viewport=PHONE, scheme="dark")
@@ -16,21 +15,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response, StorageState, expect, sync_playwright
 
 from apps.tenants.machine import database_url
 from tests.casts import Cast
 from tests.web import served
 
+if TYPE_CHECKING:  # conftest.py loads this file for every run, and few look at pages
+    from playwright.sync_api import Browser, BrowserContext, Page, Response, StorageState
+
 PASSWORD = "correct horse"  # tests.factories
 DESKTOP = (1440, 900)
 PHONE = (390, 844)
 Scheme = Literal["light", "dark"]
-_AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 # Chromium names the directive in its own words; this adds what was blocked, and works where a page swallows errors.
 _WATCH = """
 document.addEventListener("securitypolicyviolation", event =>
@@ -61,7 +60,9 @@ class Visit:
     def violations(self, within: str | None = None) -> list[str]:
         """What axe has against the page, or against the part of it that the selector `within` finds."""
         if not self.page.evaluate("'axe' in window"):
-            self.page.evaluate(_AXE.read_text())
+            import axe_playwright_python
+
+            self.page.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text())
         found = self.page.evaluate("within => axe.run(within ?? document)", within)
         return [
             f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']})"
@@ -137,6 +138,8 @@ class Dashboard:
 
     def _sign_in(self, person: str) -> StorageState:
         """By the form."""
+        from playwright.sync_api import expect
+
         visit = self._visit(DESKTOP, "light", {})
         visit.open("/dashboard/sign-in/")
         visit.page.get_by_label("Email or user name").fill(f"{person}-{self.tenant.schema_name}")
@@ -153,6 +156,8 @@ def _chromium() -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("looks at pages in a browser: install Debian's chromium")
+    from playwright.sync_api import sync_playwright
+
     # Playwright runs a loop in this thread, in which Django would refuse to touch the database.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
