@@ -56,7 +56,7 @@ PAGES = {
         Page("timeline", "Timeline", "timeline", ("states", "outcomes", "charts")),
         Page("events", "Events", "events", _LISTS),
         Page("job", "Job", "jobs", _LISTS),
-        Page("job_form", "Job", "jobs", ("states", "outcomes", "dialogs")),
+        Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
     )
 }
 
