@@ -1,24 +1,343 @@
-"""The form of a job in a real browser."""
+"""The form of a job in a real browser: what is typed there becomes a job that runs, and nothing typed is lost."""
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import expect
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from tests.dashboard_browser import PHONE, Dashboard
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.template.loader import render_to_string
+from playwright.sync_api import Page, expect
+
+from apps.executions.models import ExecutionLog
+from apps.jobs import services
+from apps.jobs.api.body import BLANK
+from apps.jobs.dispatch import Dispatcher
+from apps.jobs.fields import _NUMBERS
+from apps.jobs.models import Job
+from apps.jobs.payloads import POLICIES
+from apps.tenants.context import all_tenants_scope
+from apps.vault.services import contents_get
+from tests.dashboard_browser import PHONE, Dashboard, Visit
+from tests.dispatching import leading
+from tests.factories import make_job
+from tests.workers import WorkerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.same_on_every_postgres]
+NEW = "/dashboard/jobs/new/"
+BERLIN = ZoneInfo("Europe/Berlin")
+_LOSE_THE_FIRST_ANSWER = """() => {
+    const ask = window.fetch;
+    window.fetch = async (url, options) => {
+        const answer = await ask(url, options);
+        if (options.method !== "POST" || !url.endsWith("/jobs")) return answer;
+        window.fetch = ask;
+        throw new TypeError("the connection is gone");
+    };
+}"""
 
 
-def test_one(dashboard: Dashboard) -> None:
-    visit = dashboard.visit("/dashboard/jobs/new/")
-    expect(visit.page.get_by_role("heading", level=1)).to_be_visible()
-    assert visit.violations() == []
+def field(page: Page, label: str) -> Any:
+    return page.get_by_label(label, exact=True)
+
+
+def filled(visit: Visit, name: str = "Nightly report") -> Page:
+    """A new job that lacks nothing."""
+    page = visit.page
+    field(page, "Name").fill(name)
+    page.get_by_label("URL").fill("https://example.com/hook")
+    return page
+
+
+def jobs() -> list[Job]:
+    with all_tenants_scope():
+        return list(Job.objects.order_by("id"))
+
+
+def saved(page: Page) -> None:
+    expect(page).to_have_url(re.compile(r"/dashboard/jobs/\d+/$"))
+
+
+def test_the_form_says_what_the_api_takes_and_does_without_it() -> None:
+    html = render_to_string("dashboard/job_form/how.html")
+    for name, (low, high) in _NUMBERS.items():
+        [tag] = re.findall(rf'<input[^>]* name="policies.{name}"[^>]*>', html)
+        assert f'value="{getattr(BLANK, name)}"' in tag
+        assert f'min="{low}"' in tag
+        assert f'max="{high}"' in tag
+    chosen = {
+        name: re.findall(rf'name="policies.{name}".*?<option value="(\w+)"', html, re.S)[:1]
+        for name in POLICIES
+    }
+    assert {name: first for name, first in chosen.items() if name in ("overlap", "misfire")} == {
+        "overlap": [BLANK.overlap],
+        "misfire": [BLANK.misfire],
+    }
+
+
+def test_a_job_made_by_keyboard_runs_and_appears(
+    dashboard: Dashboard, start: Callable[..., WorkerProcess]
+) -> None:
+    visit = dashboard.visit(NEW, as_="bob")
+    page = visit.page
+    field(page, "Name").focus()
+    page.keyboard.type("Warm the cache")
+    field(page, "It does").select_option("tests.noop")
+    field(page, "Arguments").fill('{"n": 1}')
+    page.get_by_role("radio", name="Clock (cron)").focus()
+    page.keyboard.press("ArrowRight")
+    field(page, "Every").fill("1")
+    field(page, "Unit of the interval").select_option("seconds")
+    expect(page.locator("#preview-sentence")).to_have_text("Every second")
+    expect(page.locator("#preview-runs li")).to_have_count(10)
+    field(page, "While a run is still going").select_option("allow")
+    page.get_by_role("button", name="Create and run now").focus()
+    page.keyboard.press("Enter")
+    saved(page)
+    [job] = jobs()
+    assert (job.name, job.target, job.interval_seconds, job.user_id) == (
+        "Warm the cache",
+        "tests.noop",
+        1,
+        dashboard.cast.bob.user_id,
+    )
+    with leading() as (session, _now):
+        session.read("SELECT pg_sleep_until(next_run_at) FROM jobs_cursor")
+        Dispatcher().run_once(session)
+    assert start("drains", "--drain").wait(60) == 0
+    logs = page.evaluate(
+        "id => fetch(`/api/scheduler/execution-logs?job_id=${id}`).then(a => a.json())", job.pk
+    )
+    assert {log["status"] for log in logs["logs"]} == {"success"}
+    with all_tenants_scope():
+        assert set(ExecutionLog.objects.values_list("kind", flat=True)) == {"manual", "scheduled"}
     visit.assert_clean(404)
 
 
-def test_two(dashboard: Dashboard) -> None:
-    visit = dashboard.visit("/dashboard/jobs/new/", as_="vic", viewport=PHONE, scheme="dark")
-    expect(visit.page.get_by_role("heading", level=1)).to_be_visible()
+def test_errors_come_to_their_fields_and_nothing_typed_is_lost(dashboard: Dashboard) -> None:
+    visit = dashboard.visit(NEW)
+    page = filled(visit, "x" * 201)
+    page.get_by_label("URL").fill("https://me:secret@example.com/")
+    page.get_by_role("button", name="Add a header").click()
+    page.get_by_label("Name of header 1").fill("Host")
+    page.get_by_label("Value of header 1").fill("internal")
+    page.get_by_text("Rest after failures").click()
+    field(page, "First rest, in seconds").fill("0")
+    expect(page.locator('[id="policies.cool_off_seconds-error"]')).to_be_hidden()
+    page.get_by_text("Rest after failures").click()
+    field(page, "Cron expression").fill("0 9 * *")
+    expect(page.locator('[id="trigger.cron_expression-error"]')).to_have_text(
+        "A cron expression has exactly five fields; this one has 4."
+    )
+    page.get_by_role("button", name="Create job").click()
+    expect(page.get_by_role("alert")).to_have_text("5 fields need another look.")
+    for name, sentence in (
+        ("name", "At most 200 characters; this has 201."),
+        ("payload.url", "The URL must not hold a user name or a password."),
+        ("payload.headers", "The header Host is set by the scheduler itself."),
+        ("trigger.cron_expression", "exactly five fields"),
+        ("policies.cool_off_seconds", "Use a whole number from 1 to 86,400."),
+    ):
+        expect(page.locator(f'[id="{name}-error"]')).to_contain_text(sentence)
+        described = page.locator(f'[aria-describedby~="{name}-error"][aria-invalid="true"]').first
+        expect(described).to_be_attached()
+    expect(field(page, "Name")).to_be_focused()
+    expect(page.get_by_label("Value of header 1")).to_have_value("internal")
     assert visit.violations() == []
+    field(page, "Name").fill("Short")
+    expect(page.locator('[id="name-error"]')).to_be_hidden()
+    page.get_by_label("URL").fill("https://example.com/")
+    page.get_by_label("Name of header 1").fill("X-Token")
+    page.get_by_role("button", name="Every weekday at 9:00").click()
+    page.get_by_role("button", name="Create job").click()
+    # The only one that is left is in a part that was closed.
+    expect(field(page, "First rest, in seconds")).to_be_focused()
+    field(page, "First rest, in seconds").fill("60")
+    page.get_by_role("button", name="Create job").click()
+    saved(page)
+    [job] = jobs()
+    assert (job.name, job.cron_expression, job.cool_off_seconds) == ("Short", "0 9 * * 1-5", 60)
+    with all_tenants_scope():
+        [payload] = contents_get([(job.pk, job.content_version)]).values()
+    assert payload == {"method": "POST", "url": "https://example.com/", "headers": {"X-Token": "internal"}}
+    visit.assert_clean(400, 404)
+
+
+def clock_change(*, ahead: bool) -> datetime:
+    """The next night in Berlin in which the clock goes ahead or back, by its date; from tomorrow on."""
+    day = datetime.now(BERLIN).replace(hour=12, minute=0, second=0, microsecond=0)
+    while True:
+        before, day = day, day + timedelta(days=1)
+        if before.utcoffset() != day.utcoffset() and (day.utcoffset() > before.utcoffset()) is ahead:
+            return day
+
+
+def test_the_preview_marks_clock_changes_and_blackouts(dashboard: Dashboard) -> None:
+    spring, autumn = clock_change(ahead=True), clock_change(ahead=False)
+    visit = dashboard.visit(NEW, timezone_id="America/New_York")
+    page = visit.page
+    blackout = {
+        "from": f"{spring:%Y-%m-%d}",
+        "to": f"{spring + timedelta(days=1):%Y-%m-%d}",
+        "reason": "Stock-taking",
+    }
+    page.evaluate(
+        """body => fetch("/api/scheduler/calendars", { method: "POST", body: JSON.stringify(body),
+            headers: { "Content-Type": "application/json", "X-CSRFToken": document.documentElement.dataset.csrf } })""",
+        {"name": "Inventory", "timezone": "Europe/Berlin", "blackouts": [blackout]},
+    )
+    page.reload()
+    expect(field(page, "Time zone")).to_have_value("America/New_York")
+    field(page, "Time zone").fill("Europe/Berlin")
+    runs = page.locator("#preview-runs li")
+    marks = page.locator("#preview-runs .badge")
+    for night in (spring, autumn):
+        # Of the days around it, so that the changed one is among the next ten.
+        field(page, "Cron expression").fill(f"30 2 {night.day} {night.month} *")
+        expect(page.locator("#preview-sentence")).to_contain_text("(Europe/Berlin)")
+        expect(runs).to_have_count(10)
+        expect(marks.first).to_have_text("Clock change")
+        expect(page.locator("#preview-runs")).to_contain_text(
+            f"02:30 does not exist on {night.day} {night:%B %Y}; it runs at 03:00 instead."
+            if night is spring
+            else f"02:30 comes twice on {night.day} {night:%B %Y}; it runs once, the first time."
+        )
+    field(page, "Cron expression").fill(f"30 2 {spring.day} {spring.month} *")
+    page.get_by_text("Window and calendar").click()
+    field(page, "Calendar").select_option("Inventory")
+    expect(page.locator("#preview-runs")).to_contain_text(
+        "It will be skipped. Calendar “Inventory”: Stock-taking"
+    )
+    page.get_by_text("Clock changes").click()
+    field(page, "A time that does not exist").select_option("skip")
+    expect(page.locator("#preview-runs")).not_to_contain_text("does not exist")
+    page.get_by_role("radio", name="One date").check()
+    wall = f"{spring:%Y-%m-%d}T12:00"
+    field(page, "Date and time").fill(wall)
+    expect(page.locator("#preview-sentence")).to_have_text(
+        f"Once, on {spring.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    )
+    page.get_by_role("radio", name="Manual").check()
+    expect(page.locator("#preview-sentence")).to_have_text("Only when triggered")
+    visit.assert_clean(404)
+
+
+def test_an_impatient_person_makes_one_job(dashboard: Dashboard) -> None:
+    visit = dashboard.visit(NEW)
+    page = filled(visit)
+    page.evaluate(_LOSE_THE_FIRST_ANSWER)
+    page.get_by_role("button", name="Create job").dblclick()
+    expect(page.get_by_role("alert")).to_contain_text("it makes one job")
+    assert len(jobs()) == 1
+    # What was changed since reaches the job that the first request made.
+    field(page, "Name").fill("Nightly report, corrected")
+    page.evaluate(
+        "() => { const form = document.querySelector('#job-form'); form.requestSubmit(); form.requestSubmit(); }"
+    )
+    saved(page)
+    [job] = jobs()
+    assert (job.name, job.version) == ("Nightly report, corrected", 2)
+
+
+def test_a_change_meanwhile_is_told_and_settled(dashboard: Dashboard) -> None:
+    job = make_job(
+        dashboard.tenant,
+        name="Report",
+        payload={"url": "https://example.com/"},
+        user_id=dashboard.cast.bob.user_id,
+    )
+    visit = dashboard.visit(f"/dashboard/jobs/{job.pk}/edit/")
+    page = visit.page
+    expect(field(page, "Cron expression")).to_have_value("*/5 * * * *")
+    field(page, "Name").fill("My report")
+    field(page, "Time limit of a run, in seconds").fill("30")
+    theirs = {"name": "Their report", "cron_expression": "0 7 * * *"}
+    services.job_update(tenant=dashboard.tenant, job_id=job.pk, changes=theirs, actor="ann")
+    page.get_by_role("button", name="Save changes").click()
+    dialog = page.get_by_role("dialog", name="This job was changed meanwhile")
+    expect(dialog).to_contain_text("Changed meanwhile: name, cron expression.")
+    expect(dialog).to_contain_text("Their report")
+    assert visit.violations() == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(field(page, "Name")).to_have_value("My report")
+    page.get_by_role("button", name="Save changes").click()
+    dialog.get_by_role("button", name="Keep mine and save").click()
+    saved(page)
+    [job] = jobs()
+    assert (job.name, job.cron_expression, job.timeout_seconds) == ("My report", "0 7 * * *", 30)
+    visit.open(f"/dashboard/jobs/{job.pk}/edit/")
+    field(page, "Name").fill("Another")
+    services.job_update(tenant=dashboard.tenant, job_id=job.pk, changes=theirs, actor="ann")
+    page.get_by_role("button", name="Save changes").click()
+    dialog.get_by_role("button", name="Take theirs").click()
+    expect(field(page, "Name")).to_have_value("Their report")
+    visit.assert_clean(404, 412)
+
+
+def test_what_was_typed_outlives_the_session(dashboard: Dashboard) -> None:
+    visit = dashboard.visit(NEW, as_="bob")
+    page = filled(visit, "Typed for long")
+    page.get_by_role("button", name="Add a header").click()
+    page.get_by_label("Name of header 1").fill("X-Token")
+    Session.objects.all().delete()
+    connection.close()
+    page.get_by_role("button", name="Create job").click()
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("Email or user name").fill(f"bob-{dashboard.tenant.schema_name}")
+    page.get_by_label("Password", exact=True).fill("correct horse")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("What you had typed is back")
+    expect(field(page, "Name")).to_have_value("Typed for long")
+    expect(page.get_by_label("Name of header 1")).to_have_value("X-Token")
+    page.get_by_role("button", name="Create job").click()
+    saved(page)
+    assert [job.name for job in jobs()] == ["Typed for long"]
+
+
+def test_leaving_with_something_typed_asks(dashboard: Dashboard) -> None:
+    page = filled(dashboard.visit(NEW))
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.get_by_role("link", name="All jobs").click()
+    expect(field(page, "Name")).to_have_value("Nightly report")
+    assert asked == ["beforeunload"]
+
+
+def test_a_viewer_sees_that_the_role_may_not(dashboard: Dashboard) -> None:
+    visit = dashboard.visit(NEW, as_="vic")
+    expect(visit.page.get_by_role("heading", name="Your role may not change jobs")).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Create job")).to_have_count(0)
+    assert visit.violations() == []
+
+
+def test_a_job_that_is_not_there_or_not_ones_own_is_told(dashboard: Dashboard) -> None:
+    visit = dashboard.visit(f"/dashboard/jobs/{make_job(dashboard.tenant).pk}/edit/", as_="bob")
+    expect(visit.page.get_by_role("alert")).to_contain_text("This job belongs to another user.")
+    visit.open("/dashboard/jobs/999/edit/")
+    expect(visit.page.get_by_role("alert")).to_contain_text("There is no such job.")
+
+
+def test_everything_open_on_a_phone_at_night_is_accessible(dashboard: Dashboard) -> None:
+    visit = dashboard.visit(NEW, viewport=PHONE, scheme="dark")
+    page = filled(visit)
+    for summary in page.locator("details.more > summary").all():
+        if summary.is_visible():
+            summary.click()
+    page.get_by_role("button", name="Add a header").click()
+    field(page, "Body").select_option("json")
+    field(page, "JSON body").fill('{"a": 12345678901234567890}')
+    page.get_by_role("button", name="Create job").click()
+    expect(page.locator('[id="payload.json-error"]')).to_contain_text("whole number of more than 15 digits")
+    assert visit.violations() == []
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    field(page, "JSON body").fill(json.dumps({"a": 1}))
+    page.get_by_role("button", name="Create job").click()
+    saved(page)
     visit.assert_clean(404)

@@ -14,8 +14,8 @@ export function refuse(errors) {
         else others.push(path === "non_field_errors" ? text : `${path}: ${text}`);
     }
     const bad = findAll('[aria-invalid="true"]', form).filter(field => field.closest("[hidden]") === null);
-    const many = bad.length === 1 ? "One field needs another look." : `${bad.length} fields need another look.`;
-    tell(...others, bad.length ? many : null);
+    const count = Object.keys(errors).length - others.length;
+    tell(...others, count ? `${count === 1 ? "One field needs" : `${count} fields need`} another look.` : null);
     focus(bad[0] ?? notice);
 }
 
