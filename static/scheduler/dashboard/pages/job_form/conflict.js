@@ -2,9 +2,8 @@
 import { drawer } from "../../kit/dialogs.js";
 import { h } from "../../kit/dom.js";
 import { time } from "../../kit/time.js";
-import { labelOf } from "./fields.js";
+import { labelOf, worded } from "./fields.js";
 
-const NOTHING = "nothing";
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Names of the values that differ. */
@@ -19,19 +18,21 @@ export function whose({ base, mine, theirs, job }) {
         const dialog = drawer("This job was changed meanwhile", { onclose: () => resolve(chosen) });
         const both = changed.filter(name => ours.has(name) && !same(mine[name], theirs[name]));
         dialog.body.append(
-            h("p", {}, changed.length ? `Changed meanwhile: ${changed.map(name => labelOf(name).toLowerCase()).join(", ")}.` : "Changed meanwhile: nothing that this form shows; it may have been paused or resumed.",
+            h("p", {}, changed.length ? `Changed meanwhile: ${changed.map(inSentence).join(", ")}.` : "Changed meanwhile: nothing that this form shows; it may have been paused or resumed.",
                 " Last changed ", time(job.updated_at), "."),
-            ...changed.map(name => h("section", { class: "changed" }, h("h3", {}, labelOf(name)), h("dl", { class: "facts" },
-                pair("When you opened it", base[name]), pair("Now", theirs[name]), ours.has(name) && pair("Yours", mine[name])))),
             h("p", { class: "soft small" }, both.length ? "Keep yours, and what you typed replaces theirs; what you did not touch stays as they made it." : "Keep yours, and both changes count: you changed other fields than they did."),
             h("div", { class: "actions" },
                 h("button", { class: "button primary", type: "button", onclick: choose("mine") }, "Keep mine and save"),
                 h("button", { class: "button", type: "button", onclick: choose("theirs") }, "Take theirs"),
-                h("button", { class: "button quiet", type: "button", onclick: () => dialog.close() }, "Go on editing")));
+                h("button", { class: "button quiet", type: "button", onclick: () => dialog.close() }, "Go on editing")),
+            ...changed.map(name => h("section", { class: "changed" }, h("h3", {}, labelOf(name)), h("dl", { class: "facts" },
+                pair("When you opened it", name, base), pair("Now", name, theirs), ours.has(name) && pair("Yours", name, mine)))));
     });
 }
 
-function pair(term, value) {
-    const text = Array.isArray(value) ? value.map(([name, content]) => `${name}: ${content}`).join("\n") : value;
-    return [h("dt", {}, term), h("dd", {}, h("pre", {}, text || NOTHING))];
+/** "URL" stays as it is, "Name" becomes "name". */
+const inSentence = name => labelOf(name).replace(/^[A-Z](?=[a-z])/, letter => letter.toLowerCase());
+
+function pair(term, name, values) {
+    return [h("dt", {}, term), h("dd", {}, h("pre", {}, worded(name, values[name]) || "nothing"))];
 }

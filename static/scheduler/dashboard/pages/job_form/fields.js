@@ -66,6 +66,14 @@ export function labelOf(name) {
     return label?.textContent.trim() || name;
 }
 
+/** A value as the form shows it: choices by their words, headers a line each. */
+export function worded(name, value) {
+    if (Array.isArray(value)) return value.map(([key, content]) => `${key}: ${content}`).join("\n");
+    const named = form.elements[name];
+    if (named instanceof RadioNodeList) return [...named].find(radio => radio.value === value)?.parentElement.textContent.trim() ?? value;
+    return [...(named?.options ?? [])].find(option => option.value === value)?.textContent ?? value;
+}
+
 function headerRow(name = "", value = "") {
     const label = part => `${part} of header ${rows.children.length + 1}`;
     const row = h("div", { class: "header-row", role: "group" },

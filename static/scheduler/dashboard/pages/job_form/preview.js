@@ -40,7 +40,7 @@ function tell({ frequency, timezone, next_runs: runs }) {
     for (const name of FIELDS) mark(name);
     say(frequency);
     const elsewhere = timezone !== ZONE && runs.length > 0;
-    zone.textContent = runs.length ? `Times of ${timezone}${elsewhere ? `; yours (${ZONE}) after them` : ""}` : "No time to come by itself; run it with “Run now” or over the API.";
+    zone.textContent = runs.length ? `Times of ${timezone}${elsewhere ? ", then your own" : ""}` : "No time to come by itself; run it with “Run now” or over the API.";
     fill(list, runs.map(run => row(run, timezone, elsewhere)));
 }
 
