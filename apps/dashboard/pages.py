@@ -49,14 +49,14 @@ PAGES = {
     page.name: page
     for page in (
         Page("overview", "Overview", "overview", (*_LISTS, "charts")),
-        Page("jobs", "Jobs", "jobs", _LISTS),
+        Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
         Page("executions", "Executions", "executions", _LISTS),
         Page("attention", "Needs attention", "attention", _LISTS),
         Page("timeline", "Timeline", "timeline", ("states", "outcomes", "charts")),
         Page("events", "Events", "events", _LISTS),
         Page("account", "Your account", ""),
-        Page("job", "Job", "jobs", _LISTS),
-        Page("job_form", "Job", "jobs", ("states", "outcomes", "dialogs")),
+        Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions"), ("job",)),
+        Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
     )
 }
 
