@@ -48,7 +48,7 @@ export function jobRow({ tools = null, mark = null, category = false } = {}) {
             renew(what, [job.name, job.frequency, job.user_id, job.task_category], () => [
                 h("a", { class: "cut job-name", href: jobPage(job.id), title: job.name }, job.name),
                 h("p", { class: "cut soft small", title: job.frequency }, job.frequency,
-                    category && ` · ${job.task_category}`, seesTenant && job.user_id && ` · ${job.user_id}`)]);
+                    category && ` · ${job.task_category.replaceAll("_", " ")}`, seesTenant && job.user_id && ` · ${job.user_id}`)]);
             renew(state, [job.status, job.pause_reason], () => h("span", { title: job.pause_reason }, badge(job.status)));
             renew(next, [job.next_run_time, job.status], () => [h("span", { class: "job-label" }, "Next run "), nextRun(job)]);
             if (tools) renew(doing, [job.id, job.name, job.status, job.version], () => tools(job));

@@ -6,7 +6,7 @@ import { bindFilters, pager, query, setQuery } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
 import { number } from "../kit/time.js";
-import { jobList, jobTree, renew } from "../kit/tree.js";
+import { jobList, jobTree, renew, seesTenant } from "../kit/tree.js";
 import { selection } from "./jobs_selection.js";
 
 const LIMIT = 50;
@@ -24,7 +24,8 @@ const branches = jobTree(tree, {
     asked: () => ({ ordering: query().ordering }),
     opened: openedOf(query().open),
     onopen: opened => setQuery({ open: [...opened].map(encodeURIComponent).join(",") || "," }),
-    none: () => empty("No jobs yet", "A job says what to run and when. Its runs and their outcomes are shown here.",
+    none: () => empty("No jobs yet", seesTenant ? "A job says what to run and when. Its runs and their outcomes are shown here."
+        : "You see your own jobs, and you have none. Admins and owners see everybody's.",
         { action: mayWrite && h("a", { class: "button primary", href: `${document.documentElement.dataset.pages}jobs/new/` }, "New job") }),
 });
 
