@@ -60,7 +60,7 @@ export function jobRow({ tools = null, mark = null, category = false } = {}) {
 
 function nextRun(job) {
     if (job.next_run_time) return time(job.next_run_time, "ago");
-    return h("span", { class: "soft" }, job.trigger.type === "manual" ? "By hand only" : job.status === "paused" ? "Not while paused" : "None");
+    return h("span", { class: "soft" }, job.trigger.type === "manual" ? "By hand only" : "None");
 }
 
 const placeholder = () => h("span", { class: "strip", "aria-hidden": "true" }, Array.from({ length: RUNS }, () => h("i", { class: "none" })));

@@ -46,7 +46,7 @@ async function readMatches() {
 }
 
 async function showMatches(page) {
-    count.textContent = `${number(page.total_count)} ${page.total_count === 1 ? "job matches" : "jobs match"}`;
+    tell(`${number(page.total_count)} ${page.total_count === 1 ? "job matches" : "jobs match"}`);
     suggest(page.jobs);
     if (!page.jobs.length) {
         fill(matches, empty("No job matches", "Another name, status, type or user may find one.",
@@ -58,6 +58,11 @@ async function showMatches(page) {
     await list.show(page.jobs);
 }
 
+/** Read out when it is another text, and only then. */
+function tell(text) {
+    if (count.textContent !== text) count.textContent = text;
+}
+
 function move(offset) {
     setQuery({ offset: offset || null }, { push: true });
     changed();
@@ -66,7 +71,7 @@ function move(offset) {
 
 const readers = {
     tree: reading(tree, branches, ({ total_jobs: total, categories }) => {
-        if (!filtered()) count.textContent = total ? `${number(total)} ${total === 1 ? "job" : "jobs"} in ${number(categories.length)} ${categories.length === 1 ? "category" : "categories"}` : "";
+        if (!filtered()) tell(total ? `${number(total)} ${total === 1 ? "job" : "jobs"} in ${number(categories.length)} ${categories.length === 1 ? "category" : "categories"}` : "");
     }),
     matches: reading(matches, readMatches, showMatches),
 };
