@@ -1,5 +1,6 @@
 // The tree of jobs: categories that open to their jobs, a page at a time, each job with the strip of its last runs.
 import { get } from "./api.js";
+import { say } from "./dialogs.js";
 import { fill, findAll, h, icon } from "./dom.js";
 import { pager } from "./lists.js";
 import { badge, strip } from "./outcomes.js";
@@ -175,12 +176,13 @@ function branch(name, { limit, asked, opened, onopen, row }) {
     }
 
     async function again() {
-        const { jobs, strips: later } = read(category);
-        await jobs;
+        const { jobs: rows, strips: later } = read(category, true);
+        await rows;
         await later();
     }
 
-    async function jobs() {
+    /** What was asked for by hand and cannot be had is told; old rows stay. */
+    async function jobs(byHand) {
         try {
             let page = await get("jobs", { task_category: name, limit, offset, ...asked() });
             if (!page.jobs.length && offset) page = await get("jobs", { task_category: name, limit, offset: offset = 0, ...asked() });
@@ -193,15 +195,16 @@ function branch(name, { limit, asked, opened, onopen, row }) {
         } catch (error) {
             if (error.detail === undefined) throw error;
             if (!list) fill(body, failed(error, again));
+            else if (byHand) say(error.message, "failed");
         }
     }
 
-    function read(known) {
+    function read(known, byHand = false) {
         category = known;
         const open = opened.has(name);
         head.show(category, open);
         body.hidden = !open;
-        if (open) return { jobs: jobs(), strips: () => strips };
+        if (open) return { jobs: jobs(byHand), strips: () => strips };
         list = strips = null;
         body.replaceChildren();
         return { jobs: null, strips: () => null };
