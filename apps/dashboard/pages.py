@@ -49,7 +49,7 @@ _LISTS = ("states", "outcomes", "dialogs", "lists")
 PAGES = {
     page.name: page
     for page in (
-        Page("overview", "Overview", "overview", (*_LISTS, "charts")),
+        Page("overview", "Overview", "overview", (*_LISTS, "tree", "events", "charts"), ("tree", "overview")),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
         Page("executions", "Executions", "executions", _LISTS),
         Page("attention", "Needs attention", "attention", _LISTS),
