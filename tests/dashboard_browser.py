@@ -1,5 +1,5 @@
-"""The tenants' dashboard in a real browser. Chromium and gunicorn are started once a module; each test has its own rows,
-people and sessions.
+"""The tenants' dashboard in a real browser. Chromium and gunicorn are started once a module; each test has its own
+rows, people and sessions.
 
     from tests.dashboard_browser import PHONE, Dashboard
 

@@ -26,7 +26,7 @@ export function renew(element, key, build) {
 
 /**
  * The row of one job in an `<li>`, which takes later states by `show(job)` and its runs by `runs(outcomes)`.
- * `tools(job)` gives buttons, `mark` is {has(id), set(job, on)} of a selection, `category` shows what it belongs to.
+ * `tools(job)` gives buttons, `mark` is {has(job), set(job, on)} of a selection, `category` shows what it belongs to.
  */
 export function jobRow({ tools = null, mark = null, category = false } = {}) {
     const part = name => h("div", { class: `job-${name}` });
@@ -42,7 +42,7 @@ export function jobRow({ tools = null, mark = null, category = false } = {}) {
             shown = job;
             element.dataset.job = job.id;
             if (tick) {
-                tick.checked = mark.has(job.id);
+                tick.checked = mark.has(job);
                 tick.setAttribute("aria-label", `Select ${job.name}`);
             }
             renew(what, [job.name, job.frequency, job.user_id, job.task_category], () => [
