@@ -38,8 +38,8 @@ function lines(field, title, note) {
             type: "line",
             data: { labels: labels(rows), datasets: [series(rows, field, "p50", "Median", "--running"), series(rows, field, "p99", "p99", "--accent", [5, 3])] },
             options: {
-                scales: { x: {}, y: { beginAtZero: true, ticks: { callback: span, maxTicksLimit: 6 } } },
-                plugins: { legend: { position: "bottom", labels: { color: colour("--text-soft"), boxWidth: 12 } },
+                scales: { x: {}, y: { beginAtZero: true, grace: "5%", ticks: { callback: span, maxTicksLimit: 6 } } },
+                plugins: { legend: { position: "bottom", labels: { color: colour("--text-soft"), usePointStyle: true, pointStyle: "line" } },
                     tooltip: { callbacks: { label: one => `${one.dataset.label}: ${span(one.parsed.y)}` } } },
             },
         }),
@@ -59,8 +59,8 @@ export function showHours(body, answer, zone) {
     if (!figures?.[0].element.isConnected) {
         figures = FIGURES.map(figureOf);
         fill(body, figures.map(one => one.element));
-        zone.textContent = `Hours of ${ZONE}`;
     }
+    zone.textContent = `Times of ${ZONE}${answer.hours.some(row => row.sampled) ? "; of busy hours a sample was timed" : ""}`;
     for (const figure of figures) figure.show();
     if (drawn) drawHours();
 }
@@ -75,17 +75,15 @@ function figureOf({ title, note, columns, some, words, build }) {
     const canvas = h("canvas", { role: "img" });
     const box = h("div", { class: "chart" }, canvas);
     const nothing = h("p", { class: "nothing" }, "Nothing ran in the last 24 hours.");
-    const about = h("span", { class: "soft small" });
     const rows = h("div", {});
     const same = h("details", {}, h("summary", {}, "As a table", h("span", { class: "visually-hidden" }, `: ${title.toLowerCase()}`)), rows);
     let redraw = null, drawnFor = null;
     return {
-        element: h("figure", { class: "hours-figure" }, h("figcaption", {}, h("strong", {}, title), about), nothing, box, same),
+        element: h("figure", { class: "hours-figure" }, h("figcaption", {}, h("strong", {}, title), h("span", { class: "soft small" }, note)), nothing, box, same),
         show() {
             const any = shown.hours.some(some);
             box.hidden = same.hidden = !any;
             nothing.hidden = any;
-            about.textContent = note + (shown.hours.some(row => row.sampled) ? " Busy hours are sampled." : "");
             if (!any) return;
             canvas.setAttribute("aria-label", `${title} in the last 24 hours: ${words(shown)}`);
             fill(rows, table(`${title}, newest first`, [{ name: "Hour from", build: hourOf }, ...columns], shown.hours.filter(some).reverse()));

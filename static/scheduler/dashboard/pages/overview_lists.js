@@ -40,7 +40,7 @@ function panel(selector, read, none, columns) {
         return { wanted, rows };
     }, ({ wanted, rows }) => {
         if (JSON.stringify(wanted) !== JSON.stringify(asked())) return;  // a later filter is being read
-        renew(body, [wanted, rows], () => (rows.length ? table(title, columns, rows) : empty(...none(wanted))));
+        renew(body, [wanted, rows], () => (rows.length ? table(`${title}, newest first`, columns, rows) : empty(...none(wanted))));
     });
     const changed = () => {
         for (const field of findAll("select", form)) field.value ||= field.dataset.default;

@@ -4,8 +4,7 @@ import { renew } from "../kit/tree.js";
 import { ago, number } from "../kit/time.js";
 
 const root = document.documentElement.dataset;
-const WHAT_A_JOB_IS = "A job is something that is done at given times: a request to a URL of yours every night at half past two, say. "
-    + "The scheduler starts it each time it is due, and this page tells what became of it.";
+const WHAT_A_JOB_IS = "A job is done at given times: a request to a URL of yours, every night at half past two, say. This page tells what became of each run.";
 
 export const mayWrite = root.role !== "viewer";
 
@@ -24,6 +23,7 @@ export function verdict({ dashboard, hours, needing, failing }) {
     if (failing?.total_count) return {
         kind: "skipped", title: `The last run of ${plural(failing.total_count, "job", "jobs")} failed: ${names(failing)}`,
         text: why(failing), action: ["See the failures", "executions/?status=failed"] };
+    if (!needing) return { kind: "skipped", title: "Whether a job needs you could not be read.", text: "The page tries again by itself." };
     return calm(dashboard, hours?.totals);
 }
 
@@ -43,8 +43,9 @@ export function showVerdict(known) {
     const said = known.dashboard && verdict(known);
     if (!said) return;
     find("#verdict").dataset.kind = said.kind;
+    find("#main").toggleAttribute("data-new", !known.dashboard.job_count);
     renew(find("#verdict-body"), said, () => [
-        h("div", { class: "verdict-text" }, h("strong", {}, said.title), said.text && h("p", {}, said.text)),
+        h("div", { class: "verdict-text" }, h("strong", { title: said.title }, said.title), said.text && h("p", { title: said.text }, said.text)),
         said.action && h("a", { class: `button ${said.kind ? "" : "primary"}`, href: root.pages + said.action[1] }, said.action[0])]);
 }
 
