@@ -34,7 +34,7 @@ async function read() {
     if (leaving) return;
     if (now instanceof Error) {
         if (now.status === 404) await missing();
-        else if (now.status === 403) alone("This job belongs to another user", "Admins and owners see everybody's jobs; you see your own.");
+        else if (now.status === 403) alone("This job belongs to another user", "You see your own jobs", "Admins and owners see everybody's.");
         else if (!job) fill(wait, failed(now, read));
         return;
     }
@@ -44,10 +44,14 @@ async function read() {
     renew(head, [job.name, job.status, job.version, job.frequency], () => headOf(job));
     renew(find("#notice"), [job.status, job.version, job.consecutive_failures, job.failure_reason, job.quarantine_reason, stopped], () => notice(job, stopped));
     renew(find("#facts"), job, () => keepOpen(facts(job)));
-    nextRuns(find("#next"), job, next);
+    nextRuns(find("#next"), job, next, stopped?.cool_off_until);
     lastRuns(find("#strip"), runs instanceof Error ? runs : runs.outcomes[id] ?? []);
-    wait.hidden = true;
-    parts.hidden = false;
+    show(true);
+}
+
+function show(all) {
+    wait.parentElement.hidden = all;
+    parts.hidden = !all;
 }
 
 function headOf({ name, status, frequency }) {
@@ -74,7 +78,7 @@ function gone() {
 async function missing() {
     const trace = await attempt(get(`jobs/${id}/why`, { at: new Date().toISOString() }));
     if (trace instanceof Error) {
-        if (trace.status === 404) alone("There is no such job", `No job here has the number ${id}.`);
+        if (trace.status === 404) alone("There is no such job", `No job has the number ${id}`, "It may never have been, or belong to somebody whose jobs you may not see.");
         else if (!job) fill(wait, failed(trace, read));
         return;
     }
@@ -82,15 +86,13 @@ async function missing() {
         h("h1", { class: "job-title" }, job?.name ?? `Job ${id}`, " ", h("span", { class: "badge" }, "Deleted")), h("p", { class: "soft" }, trace.frequency))]);
     renew(find("#notice"), "deleted", () => h("div", { class: "notice job-notice" }, h("p", {}, h("strong", {}, "This job was deleted.")), h("p", {}, "It does not run again. What it did stays here as long as its history is kept.")));
     for (const name of ["#facts", "#next", "#strip", "#backfill"]) find(name)?.closest("section").setAttribute("hidden", "");
-    wait.hidden = true;
-    parts.hidden = false;
+    show(true);
 }
 
-function alone(title, text) {
-    parts.hidden = true;
-    wait.hidden = false;
+function alone(title, heading, text) {
+    show(false);
     renew(head, title, () => h("h1", {}, title));
-    fill(wait, empty(title, text, { name: "search", action: h("a", { class: "button", href: list }, icon("previous"), "All jobs") }));
+    fill(wait, empty(heading, text, { name: "search", action: h("a", { class: "button", href: list }, icon("previous"), "All jobs") }));
 }
 
 prepare();

@@ -2,10 +2,11 @@
 import { get } from "../kit/api.js";
 import { h } from "../kit/dom.js";
 import { doing, mayWrite, runNow } from "../kit/job_actions.js";
-import { number, span, time } from "../kit/time.js";
+import { number, time } from "../kit/time.js";
 import { seesTenant } from "../kit/tree.js";
 
-const seconds = value => span(value * 1000);
+const counted = (count, word) => `${number(count)} ${word}`;
+const seconds = value => (value < 120 || value % 60 ? counted(value, "s") : value % 3600 ? counted(value / 60, "min") : counted(value / 3600, "h"));
 const page = document.documentElement.dataset;
 
 export function facts(job) {
@@ -87,7 +88,7 @@ export function notice(job, stopped) {
     const now = mayWrite && h("button", { class: "button", type: "button", onclick: event => doing(event.currentTarget, () => runNow(job)) },
         stopped?.cool_off_until ? "End the cool-off and run now" : "Run now");
     if (stopped?.cool_off_until) {
-        return told("failed", ["Cooling off, ", time(stopped.cool_off_until, "ago"), " it may run again. ", row],
+        return told("failed", ["Cooling off: it may run again ", time(stopped.cool_off_until, "ago"), ". ", row],
             "Until then its times are skipped. Mend what fails, then run it now; a success ends the cool-off.", now);
     }
     return told("failed", row, "It runs on by its schedule. Look at its last failure below and mend the cause.", now);

@@ -16,13 +16,14 @@ function clockOf(zone) {
     }
 }
 
-export function nextRuns(element, job, answer) {
+/** `cools` is until when the job cools off, or null. */
+export function nextRuns(element, job, answer, cools = null) {
     if (answer instanceof Error) {
         fill(element, failed(answer));
         element.filledFor = null;
         return;
     }
-    renew(element, [answer, job.status], () => {
+    renew(element, [answer, job.status, cools], () => {
         if (!answer.next_runs.length) {
             return job.trigger.type === "manual" ? empty("By hand only", "It has no schedule: it runs when somebody triggers it.", { name: "clock" })
                 : empty("None", "The schedule names no more times.", { name: "clock" });
@@ -33,8 +34,9 @@ export function nextRuns(element, job, answer) {
             answer.timezone !== ZONE && { name: answer.timezone, build: here },
             { label: "Notes", build: notes },
         ].filter(Boolean);
-        const paused = job.status === "paused" && h("p", { class: "card-body soft small" }, "By the schedule; while it is paused none of them runs.");
-        return [paused, table("Next ten runs", columns, answer.next_runs)];
+        const held = job.status === "paused" ? ["While it is paused, none of these runs."]
+            : cools && ["Until its cool-off ends, ", time(cools, "ago"), ", none of these runs."];
+        return [held && h("p", { class: "held small soft" }, held), table("Next ten runs", columns, answer.next_runs)];
     });
 }
 
