@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.same_on_every_postgres]
 SECTIONS = ("#stats", "#jobs-tree", "#execution-logs", "#event-history")
 _SHIFTS = """
 window.shifted = 0;
-new PerformanceObserver(list => list.getEntries().forEach(one => { if (!one.hadRecentInput) window.shifted += one.value; }))
+const add = one => { if (!one.hadRecentInput) window.shifted += one.value; };
+new PerformanceObserver(list => list.getEntries().forEach(add))
     .observe({ type: "layout-shift", buffered: true });
 """
 
