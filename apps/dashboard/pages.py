@@ -26,17 +26,13 @@ _KIT = ("dom", "api", "time", "live", "shell", "theme_switch")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`name` is the URL's, the template's and the script's; `kit` are modules it imports beside those of every page.
-
-    `reads` are what its script asks the API for as soon as it runs, to the letter: the browser need not wait for it.
-    """
+    """`name` is the URL's, the template's and the script's; `kit` are modules it imports beside those of every page."""
 
     name: str
     title: str
     section: str  # the entry of the navigation that it belongs to
     kit: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
 
 
 # What the navigation has, in order: section, title.
@@ -52,20 +48,7 @@ _LISTS = ("states", "outcomes", "dialogs", "lists")
 PAGES = {
     page.name: page
     for page in (
-        Page(
-            "overview",
-            "Overview",
-            "overview",
-            (*_LISTS, "tree", "events", "charts"),
-            sheets=("tree", "overview"),
-            reads=(
-                "dashboard",
-                "insights/hours?hours=24",
-                "jobs?status=needs_intervention&limit=3",
-                "jobs?status=failed&limit=3",
-                "jobs/categories",
-            ),
-        ),
+        Page("overview", "Overview", "overview", (*_LISTS, "tree", "events", "charts"), ("tree", "overview")),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
         Page("executions", "Executions", "executions", _LISTS),
         Page("attention", "Needs attention", "attention", _LISTS),
