@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from apps.executions.models import Execution, ExecutionLog, Skip
+from apps.executions.models import Delta, Execution, ExecutionLog, Skip
 from apps.jobs.models import Job
 from tests.dashboard_browser import Dashboard, Visit
 from tests.factories import make_job
@@ -47,6 +47,10 @@ def ran(job: Job, *, minutes_ago: int = 0, status: str | None = None, number: in
     ExecutionLog.objects.create(
         **ran, id=job.id * 1000 + minutes_ago, status=status, error_message=said, attempts=1,
         execution_time_ms=1200, started_at=at, finished_at=at, created_at=at,
+    )  # fmt: skip
+    hour = at.replace(minute=0)
+    Delta.objects.create(
+        tenant_id=job.tenant_id, user_key=job.user_id or "", task_type=job.task_type, status=status, hour=hour, n=1
     )  # fmt: skip
 
 

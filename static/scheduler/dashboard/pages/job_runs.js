@@ -24,7 +24,7 @@ export function executions(element, jobId) {
     function show(page) {
         renew(element, page, () => {
             if (!page.logs.length) return empty("Nothing here", which.value ? "No execution of this kind is recorded." : "It has not finished a run yet.");
-            return [table("Executions", page.logs[0].status === "skipped" ? SKIPPED : RAN, page.logs), pager(page, move, which.value === "skipped" ? "ranges" : "executions")];
+            return [table("Executions of this job", page.logs[0].status === "skipped" ? SKIPPED : RAN, page.logs), pager(page, move, which.value === "skipped" ? "ranges" : "executions")];
         });
     }
 

@@ -36,7 +36,7 @@ export function nextRuns(element, job, answer, cools = null) {
         ].filter(Boolean);
         const held = job.status === "paused" ? ["While it is paused, none of these runs."]
             : cools && ["Until its cool-off ends, ", time(cools, "ago"), ", none of these runs."];
-        return [held && h("p", { class: "held small soft" }, held), table("Next ten runs", columns, answer.next_runs)];
+        return [held && h("p", { class: "held small soft" }, held), table("Times to come", columns, answer.next_runs)];
     });
 }
 
