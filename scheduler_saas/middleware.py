@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import split_domain_port
 
+from apps.dashboard import errors
 from apps.tenants import context, selectors
 from apps.tenants.authentication import bearer_token
 from apps.tenants.log_context import log_about
@@ -77,10 +78,10 @@ class TenantMiddleware:
         else:
             found = selectors.tenant_of_host(host)
             if found is None:
-                return JsonResponse({"detail": "There is nothing at this host name."}, status=404)
+                return errors.answer(request, "There is nothing at this host name.", 404)
             tenant = found
         if tenant.status != tenant.Status.ACTIVE:
-            return JsonResponse({"detail": "This tenant is suspended."}, status=403)
+            return errors.answer(request, "This tenant is suspended.", 403)
         request.tenant = tenant
         log_about(tenant.pk)
         context.enter_tenant(tenant)
@@ -114,6 +115,8 @@ class ReadOnlyMiddleware:
     ) -> HttpResponseBase | None:
         if request.method not in _SAFE:
             return None
+        # Looked up here: a session that has ended, as by a new password, is deleted as it is found.
+        bool(getattr(request, "user", None))
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION READ ONLY")

@@ -2,8 +2,9 @@
 
 from django.urls import path
 
+from apps.dashboard.accounts.passwords import AccountPage, ForgottenPassword, NewPassword
+from apps.dashboard.accounts.sign_in import SignIn, SignOut
 from apps.dashboard.pages import PAGES, DashboardPage
-from apps.dashboard.sign_in import SignIn, SignOut
 
 
 def _page(route: str, name: str, url: str | None = None) -> object:
@@ -13,6 +14,9 @@ def _page(route: str, name: str, url: str | None = None) -> object:
 urlpatterns = [
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
+    path("forgotten-password/", ForgottenPassword.as_view(), name="forgotten-password"),
+    path("new-password/<uidb64>/<token>/", NewPassword.as_view(), name="new-password"),
+    path("account/", AccountPage.as_view(), name="dashboard-account"),
     _page("", "overview", "page"),
     _page("jobs/", "jobs"),
     _page("jobs/new/", "job_form", "job-new"),

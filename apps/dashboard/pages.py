@@ -21,8 +21,7 @@ from django.views.decorators.cache import never_cache
 from apps.tenants.authentication import Member, member_of_account
 
 _ROOT = "scheduler/dashboard"
-_SHEETS = ("tokens.css", "layout.css", "parts.css")
-_KIT = ("dom", "api", "time", "live", "shell")
+_KIT = ("dom", "api", "time", "live", "shell", "theme_switch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,7 @@ PAGES = {
         Page("attention", "Needs attention", "attention", _LISTS),
         Page("timeline", "Timeline", "timeline", ("states", "outcomes", "charts")),
         Page("events", "Events", "events", _LISTS),
+        Page("account", "Your account", ""),
         Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions"), ("job",)),
         Page("job_form", "Job", "jobs", ("states", "outcomes", "dialogs")),
     )
@@ -69,8 +69,6 @@ def frame(request: HttpRequest, **more: Any) -> dict[str, Any]:
     """What templates/dashboard/base.html asks for."""
     return {
         "tenant": request.tenant,  # type: ignore[attr-defined]
-        "sheets": [static(f"{_ROOT}/{name}") for name in _SHEETS],
-        "modules": [],
         **more,
     }
 
@@ -86,6 +84,10 @@ class DashboardPage(View):
     page: Page = PAGES["overview"]
 
     def get(self, request: HttpRequest, **path: Any) -> HttpResponseBase:
+        return self.answer(request, path)
+
+    def answer(self, request: HttpRequest, path: dict[str, Any], given: Any = None) -> HttpResponseBase:
+        """The page to a member; `given` is what a form of it was sent with."""
         account: Any = request.user
         if not account.is_authenticated or not account.is_active:
             return _sign_in(request)
@@ -93,16 +95,20 @@ class DashboardPage(View):
         if member is None:
             context = frame(request, account=account)
             return TemplateResponse(request, "dashboard/no_member.html", context, status=403)
-        return TemplateResponse(
-            request, f"dashboard/{self.page.name}.html", self._context(request, member, path)
-        )
+        context = self._context(request, member, path) | self.more(request, member, given)
+        return TemplateResponse(request, f"dashboard/{self.page.name}.html", context)
+
+    def more(self, request: Any, member: Member, given: Any) -> dict[str, Any]:
+        """What a page has beside the frame."""
+        return {}
 
     def _context(self, request: HttpRequest, member: Member, path: dict[str, Any]) -> dict[str, Any]:
         page = self.page
         frame_ = frame(request, member=member, page=page, path=path)
-        frame_["sheets"] += [static(f"{_ROOT}/pages/{name}.css") for name in page.sheets]
+        frame_["sheets"] = [static(f"{_ROOT}/pages/{name}.css") for name in page.sheets]
         frame_["modules"] = [static(f"{_ROOT}/kit/{name}.js") for name in (*_KIT, *page.kit)]
-        frame_["script"] = static(f"{_ROOT}/pages/{page.name}.js")
+        if page.section:
+            frame_["script"] = static(f"{_ROOT}/pages/{page.name}.js")
         frame_["navigation"] = [
             {"icon": name, "title": title, "href": reverse(url_name(name)), "current": name == page.section}
             for name, title in NAVIGATION

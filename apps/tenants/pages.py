@@ -44,4 +44,5 @@ class JoinView(View):
         return render(request, "tenants/join.html", context, status=status)
 
     def _said(self, request: HttpRequest, sentence: str, status: int) -> HttpResponse:
-        return render(request, "tenants/join.html", {"said": sentence}, status=status)
+        context = {"said": sentence, "tenant": request.tenant}  # type: ignore[attr-defined]
+        return render(request, "tenants/join.html", context, status=status)

@@ -57,7 +57,9 @@ class Sites:
         """For people: where to look, as whom, and a line to paste."""
         lines = [f"Admin    http://localhost:{self.web_port}/admin/   {ADMIN} / {PASSWORD}"]
         for company in companies:
-            lines.append(f"{company.name:8} http://{company.name}.localhost:{self.web_port}/api/scheduler/")
+            root, owner = f"http://{company.name}.localhost:{self.web_port}", company.person("owner")
+            lines.append(f"{company.name:8} {root}/dashboard/   {owner.user_id} / {PASSWORD}")
+            lines.append(f"{'':8} {root}/api/scheduler/")
             for person in company.people:
                 legacy = f" (formerly {person.legacy_user_id})" if person.legacy_user_id else ""
                 lines.append(f"  {person.user_id + legacy:24} {person.role:8} {person.key}")

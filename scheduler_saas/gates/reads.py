@@ -91,14 +91,15 @@ def _written() -> tuple[int, str | None]:
 
 
 def _paths(asker: Asker) -> Iterator[str]:
-    """Every route that answers a GET, with ids of the tenant's own objects where it has any."""
+    """Every route of the API that answers a GET, with ids of the tenant's own objects where it has any."""
     ids = _ids(asker)
     for pattern in _walk(get_resolver(settings.ROOT_URLCONF).url_patterns):
         if "GET" in _methods(pattern.callback):
             names = pattern.pattern.regex.groupindex
             kwargs = {name: ids.get(name, "0") for name in names}
             path = reverse(str(pattern.name), urlconf=settings.ROOT_URLCONF, kwargs=kwargs)
-            yield path.removeprefix(BASE)
+            if path.startswith(BASE):
+                yield path.removeprefix(BASE)
 
 
 def _query(path: str) -> dict[str, str]:

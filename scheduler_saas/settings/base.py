@@ -163,6 +163,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True  # pages carry the token; no script reads the cookie
+CSRF_FAILURE_VIEW = "apps.dashboard.errors.csrf_failure"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 
 # Bytes of a request's body. A job's payload may have 256 KiB.
@@ -177,6 +178,7 @@ AXES_ENABLE_ADMIN = False  # apps.tenants.admin has its own page of failed sign-
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=10)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "apps.dashboard.errors.locked_out"
 AXES_CLIENT_IP_CALLABLE = "apps.tenants.client_address.client_address"
 # How many proxies of ours a request passes; each appends to X-Forwarded-For. 0: the peer is the client.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)

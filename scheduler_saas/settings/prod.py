@@ -27,5 +27,5 @@ SILENCED_SYSTEM_CHECKS = ["security.W021"]  # browsers' preload lists are for th
 WHITENOISE_USE_FINDERS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "scheduler_saas.static_files.ReleaseStorage"},
 }

@@ -1,6 +1,6 @@
 """What the API of tenants' hosts offers: each route's name with its methods, found by walking the URL conf.
 
-Pages outside it are for people who are nobody there yet; `test_invitations` asks for those.
+Pages outside it: `test_invitations` asks for that of an invitation, `test_dashboard_pages` for the dashboard's.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ def offered_methods() -> dict[str, set[str]]:
     offered: dict[str, set[str]] = {}
     everything = get_resolver("scheduler_saas.urls_tenant").url_patterns
     api = [pattern for pattern in everything if str(pattern.pattern).startswith("api/")]
-    assert [str(pattern.name) for pattern in everything if pattern not in api] == ["join"]
+    pages = [str(pattern.pattern) for pattern in everything if pattern not in api]
+    assert pages == ["dashboard/", "", "join/<str:token>"]
     for pattern in _walk(api):
         view: Any = pattern.callback
         actions = getattr(view, "actions", None)

@@ -12,6 +12,7 @@ from apps.tenants.services.invitations import (
 )
 from apps.tenants.services.keys import api_key_create, api_key_revoke, api_key_rotate
 from apps.tenants.services.members import member_create, member_remove, member_role_set
+from apps.tenants.services.passwords import password_changed, password_reset_begin, session_begun
 from apps.tenants.services.trail import NotAllowed, NotAsItIs, Refused, audit
 
 __all__ = [
@@ -29,6 +30,9 @@ __all__ = [
     "member_create",
     "member_remove",
     "member_role_set",
+    "password_changed",
+    "password_reset_begin",
     "plan_create",
+    "session_begun",
     "tenant_create",
 ]

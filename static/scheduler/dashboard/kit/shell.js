@@ -1,14 +1,9 @@
-// What every page has: the theme's switch, the count of what needs a person, and what happens when the session ends.
+// What every page has: the count of what needs a person, and what happens when the session ends.
 import { find, h } from "./dom.js";
 import "./live.js";
+import "./theme_switch.js";
 
 const root = document.documentElement;
-
-find("[data-theme-switch]")?.addEventListener("click", () => {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-    localStorage.setItem("theme", root.dataset.theme);
-});
 
 document.addEventListener("signed-out", () => {
     if (find("#signed-out")) return;

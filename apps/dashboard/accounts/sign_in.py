@@ -7,11 +7,12 @@ from typing import Any
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.signals import user_login_failed
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from apps.dashboard.pages import frame
+from apps.tenants import services
 from apps.tenants.authentication import member_of_account
 
 MAX_USERNAME = 150  # as the model has it
@@ -49,6 +50,11 @@ class SignIn(LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return frame(self.request, **super().get_context_data(**kwargs))
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        tenant: Any = self.request.tenant  # type: ignore[attr-defined]
+        services.session_begun(tenant=tenant, account=form.get_user())
+        return super().form_valid(form)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Whoever is a member and signed in already is sent on, without a loop for one who is no member."""
