@@ -9,8 +9,11 @@ from typing import Any, NamedTuple, cast
 from django.db import connection
 from django.db.models import (
     Count,
+    Exists,
     F,
     Func,
+    OuterRef,
+    Q,
     QuerySet,
     TextField,
     Value,
@@ -53,6 +56,14 @@ def ledger(
 def finished(tenant: Tenant, user_id: str | None, outcome: str | None = None) -> QuerySet[ExecutionLog]:
     """What has finished, to be filtered further."""
     return executions_finished(tenant_id=tenant.pk, user=_forms(tenant, user_id), status=outcome)
+
+
+def has_retry(tenant: Tenant) -> Q:
+    """Executions of which there is a retry, live or finished."""
+    found = Q()
+    for model in (Execution, ExecutionLog):
+        found |= Q(Exists(model._default_manager.filter(tenant=tenant, retry_of=OuterRef("pk"))))
+    return found
 
 
 def running(tenant: Tenant, user_id: str | None) -> QuerySet[Execution]:
