@@ -6,7 +6,7 @@ from apps.dashboard.api import openapi  # noqa: F401 - registers how authenticat
 from apps.dashboard.api.events import EventHistoryViewSet
 from apps.dashboard.api.logs import ExecutionLogViewSet, RecentSchedulerLogViewSet
 from apps.dashboard.api.logs_csv import ExecutionLogCsv
-from apps.dashboard.api.overview import Dashboard, Health, Schema, Status, Usage
+from apps.dashboard.api.overview import Dashboard, Health, Pulse, Schema, Status, Usage
 from apps.dashboard.api.platforms import PlatformLogs
 from apps.tenants.api.routing import Router
 
@@ -25,6 +25,7 @@ urlpatterns = [
         name="platform-insights-logs",
     ),
     re_path(r"^dashboard/?$", Dashboard.as_view(), name="dashboard"),
+    re_path(r"^pulse/?$", Pulse.as_view(), name="pulse"),
     re_path(r"^status/?$", Status.as_view(), name="status"),
     re_path(r"^usage/?$", Usage.as_view(), name="usage"),
     re_path(r"^health/?$", Health.as_view(), name="health"),

@@ -13,8 +13,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.dashboard.api.shapes import DashboardShape, HealthShape, StatusShape, UsageShape
+from apps.dashboard.api.shapes import DashboardShape, HealthShape, PulseShape, StatusShape, UsageShape
 from apps.dashboard.overview import dashboard_payload
+from apps.dashboard.pulse import pulse_payload
 from apps.dashboard.usage import usage_payload
 from apps.leadership.selectors import leadership_status
 from apps.tenants.api.access import member_of
@@ -29,6 +30,16 @@ class Dashboard(TenantView):
     def get(self, request: Request) -> Response:
         """The tenant's numbers and up to 50 jobs, the next to run first: the member's, or the tenant's for admins."""
         return Response(dashboard_payload(member_of(request)))
+
+
+class Pulse(TenantView):
+    @extend_schema(operation_id="pulse_read", responses={200: PulseShape})
+    def get(self, request: Request) -> Response:
+        """Whether anything moved, for pages that ask each second: `token` is another one as soon as an execution of the
+        member (of the tenant for admins and owners) starts or ends, a job or its condition changes, or an event is
+        written.
+        """
+        return Response(pulse_payload(member_of(request)))
 
 
 class Status(TenantView):
