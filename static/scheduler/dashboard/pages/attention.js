@@ -54,15 +54,14 @@ async function readOutcomes() {
 }
 
 function drawSummary() {
-    const some = tasks.length < total ? `of the worst ${number(tasks.length)}` : "";
-    const types = Object.entries(Object.groupBy(tasks, task => task.task_type)).map(([type, of]) => `${number(of.length)} ${type}`);
-    const stopped = tasks.filter(task => trouble(task).stopped).length;
+    const some = tasks.length < total ? `, of the ${number(tasks.length)} shown` : "";
+    const types = Object.entries(Object.groupBy(tasks, task => task.task_type)).map(([type, of]) => `${type} ${number(of.length)}`);
     const critical = tasks.filter(task => trouble(task).stopped || task.failure_pattern.consecutive_failures >= CRITICAL_IN_A_ROW).length;
     const last = tasks.map(task => task.last_failure).filter(Boolean).sort()[0];
     fill(summary,
         stat("Jobs that need you", number(total), types.slice(0, 4).join(", ") || "All is well"),
-        stat("Critical", number(critical), `${number(stopped)} stopped, the others ${CRITICAL_IN_A_ROW} failures in a row ${some}`),
-        stat("Oldest failure", last ? ago(last) : "—", last ? `The last one of the job that waits longest ${some}` : "No job waits"),
+        stat("Critical", number(critical), `Stopped, or ${CRITICAL_IN_A_ROW} failures in a row${some}`),
+        stat("Oldest failure", last ? ago(last) : "—", last ? `Of the job that waits longest${some}` : "No job waits"),
         stat("Failed, not retried", number(unretried), "In the last 24 hours"));
 }
 

@@ -18,7 +18,7 @@ export function picking(all, button, list) {
         words.textContent = ticked ? `${label} (${number(ticked)})` : label;
         all.checked = ticked > 0 && ticked === known.length;
         all.indeterminate = ticked > 0 && ticked < known.length;
-        all.closest("label").hidden = !known.length;
+        all.disabled = !known.length;
     }
     all?.addEventListener("change", () => {
         for (const id of known) all.checked ? picked.add(id) : picked.delete(id);

@@ -34,8 +34,7 @@ function draw() {
     if (offset >= all.length) offset = 0;
     const shown = all.slice(offset, offset + LANES);
     find("#runs-said").textContent = said(all.length);
-    find("#runs-key").hidden = find("#runs-hint").hidden = !all.length;
-    details.hidden = !all.length;
+    details.hidden = find("#runs-below").hidden = !all.length;
     if (!all.length) {
         const text = hours() === "1" ? "Look at a longer time, or at what is due below." : "What is due is below.";
         fill(area, empty(`Nothing ran in the last ${hours() === "1" ? "hour" : `${hours()} hours`}`, text, { name: "timeline" }));

@@ -6,6 +6,7 @@ import { jobPage } from "../kit/tree.js";
 import { keyed } from "./keyed.js";
 
 export const LANES = 40; // on one page
+const NARROWEST = 7; // pixels of a bar, as the sheet has it
 const ROWS = 4; // of runs that overlap within a lane
 const STEPS = [5, 10, 15, 30, 60, 120, 180, 240, 360].map(minutes => minutes * 60_000);
 
@@ -79,7 +80,7 @@ export function lanes(element, { open, point }) {
         window_ = [now - span, now];
         for (const { button, run } of bars.values()) {
             const [left, right] = [Math.max(window_[0], run.from), Math.min(now, run.to ?? now)];
-            Object.assign(button.style, { left: `${100 * (left - window_[0]) / span}%`, width: `${Math.max(0, 100 * (right - left) / span)}%` });
+            Object.assign(button.style, { left: `min(${100 * (left - window_[0]) / span}%, 100% - ${NARROWEST}px)`, width: `${Math.max(0, 100 * (right - left) / span)}%` });
             button.hidden = right < window_[0] || left > now;
             const said = sentence(run, now);
             if (run.to === null && button === document.activeElement) continue; // not read out each time it grows
@@ -95,7 +96,8 @@ export function lanes(element, { open, point }) {
         const marks = [];
         for (let at = Math.ceil((window_[0] - zone) / step) * step + zone; at <= window_[1]; at += step) marks.push(at);
         fill(axis, marks.map(at => {
-            const mark = h("span", {}, local(at, "hour"));
+            const fits = (window_[1] - at) / span * axis.clientWidth > 60;
+            const mark = h("span", {}, fits && local(at, "hour"));
             mark.style.left = `${100 * (at - window_[0]) / span}%`;
             return mark;
         }));
