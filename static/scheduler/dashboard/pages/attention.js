@@ -10,7 +10,7 @@ import { inBulk } from "./attention_bulk.js";
 import { failures } from "./attention_failures.js";
 import { picking } from "./attention_pick.js";
 import { CRITICAL_IN_A_ROW, taskCard, trouble } from "./attention_task.js";
-import { keyed } from "./keyed.js";
+import { focusBack, keyed } from "./keyed.js";
 
 const LIMIT = 25, RUNS = 20;
 const area = find("#tasks"), summary = find("#summary"), turns = find("#tasks-pager");
@@ -72,7 +72,7 @@ function stat(name, value, note) {
 const trigger = (task, reason) => send("POST", `tasks/${encodeURIComponent(task.task_type)}/${task.task_id}/manual-trigger`, { reason });
 
 function run(task) {
-    return asked({
+    return asked(task, {
         title: `Run ${task.task_title} now`, action: "Run now", reason: "optional",
         text: task.cool_off_until ? "It ends the cool-off and runs once, now. If that fails, the next cool-off begins." : "It runs once, now, beside its schedule.",
         run: reason => trigger(task, reason),
@@ -80,7 +80,7 @@ function run(task) {
 }
 
 function resume(task) {
-    return asked({
+    return asked(task, {
         title: `Resume ${task.task_title}`, action: "Resume", reason: "optional",
         text: "It goes on with its next time from now. The times in between are recorded as skipped.",
         run: reason => send("POST", `jobs/${task.task_id}/resume`, { reason }),
@@ -88,17 +88,20 @@ function resume(task) {
 }
 
 function pause(task) {
-    return asked({
+    return asked(task, {
         title: `Pause ${task.task_title}`, action: "Pause", reason: "required",
         text: "Its schedule stops until somebody resumes it. Runs that have begun go on.",
         run: reason => send("POST", `jobs/${task.task_id}/pause`, { reason }),
     }, `${task.task_title} is paused.`);
 }
 
-async function asked(question, sentence) {
-    if (!await ask(question)) return;
+async function asked(task, question, sentence) {
+    const begun = await ask(question);
+    focusBack(list, task.task_id);
+    if (!begun) return;
     say(sentence);
     await refresh();
+    focusBack(list, task.task_id);
 }
 
 find("#tasks-run")?.addEventListener("click", async () => {

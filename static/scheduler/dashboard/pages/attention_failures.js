@@ -11,7 +11,7 @@ import { inBulk } from "./attention_bulk.js";
 import { picking } from "./attention_pick.js";
 import { mayWrite } from "./attention_task.js";
 import { openRun } from "./execution_link.js";
-import { keyed } from "./keyed.js";
+import { focusBack, keyed } from "./keyed.js";
 
 const LIMIT = 25, DAY = 86_400_000, AT_ONCE = 500; // of what a filter of `bulk-retry` finds
 
@@ -52,9 +52,11 @@ export function failures(counted) {
             text: "The job runs again as it is today, as a new execution that names this one.",
             run: reason => send("POST", `executions/${row.id}/retry`, { reason }),
         });
+        focusBack(list, row.id);
         if (!begun) return;
         say(`${row.task.task_title} will run again as soon as a worker is free.`);
         await refresh();
+        focusBack(list, row.id);
     }
 
     async function inBulkly(what, count, steps) {

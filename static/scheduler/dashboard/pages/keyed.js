@@ -1,6 +1,13 @@
 // A list whose entries stay the same elements while what they show changes: focus and scrolling are kept.
-import { h } from "../kit/dom.js";
+import { find, h } from "../kit/dom.js";
 import { renew } from "../kit/tree.js";
+
+/** After a dialog: the entry that it was about may have been built anew meanwhile, and then nothing has the focus. */
+export function focusBack(list, key) {
+    if (document.activeElement && document.activeElement !== document.body) return;
+    const entry = [...list.children].find(child => child.dataset.key === String(key));
+    (find("button", entry ?? h("i")) ?? (list.isConnected ? list : find("#main"))).focus({ preventScroll: true });
+}
 
 /** Fill `list` with an `<li>` per row, known by `key(row)`; `build(row)` runs again only for a row that has changed. */
 export function keyed(list, rows, key, build, properties = {}) {

@@ -47,7 +47,6 @@ export function forecast() {
     let shown = null, redraw = null, readAt = 0;
 
     const read = reading(area, () => get("insights/forecast", { hours: HOURS }), answer => {
-        readAt = Date.now();
         shown = answer;
         fill(area);
         area.hidden = answer.total > 0;
@@ -71,7 +70,11 @@ export function forecast() {
         width = wide;
     }).observe(parts.picture);
     // Each run moves the pulse, and what is to come changes slowly: once a minute is enough.
-    return live(() => (Date.now() - readAt < EVERY ? null : read()));
+    return live(() => {
+        if (Date.now() - readAt < EVERY) return null;
+        readAt = Date.now();
+        return read();
+    });
 }
 
 function notes({ jobs, left_out: out, from, minutes }) {

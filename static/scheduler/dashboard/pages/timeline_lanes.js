@@ -64,14 +64,9 @@ export function lanes(element, { open, point }) {
             element_.replaceChildren(...buttons);
             if (focused) (focused.isConnected ? focused : buttons.at(-1))?.focus({ preventScroll: true });
         }
-        const ends = []; // of the rows
-        for (const run of runs) {
-            let row = ends.findIndex(end => end <= run.from);
-            if (row < 0) row = ends.length < ROWS ? ends.length : ROWS - 1;
-            ends[row] = run.to ?? Infinity;
-            bars.get(run.key).row = row;
+        for (const { run, row, rows } of stacked(runs)) {
+            Object.assign(bars.get(run.key).button.style, { top: `${100 * row / rows}%`, height: `${100 / rows}%` });
         }
-        for (const run of runs) Object.assign(bars.get(run.key).button.style, { top: `${100 * bars.get(run.key).row / ends.length}%`, height: `${100 / ends.length}%` });
     }
 
     /** What runs grows, and all moves to the left as time goes by. */
@@ -135,6 +130,25 @@ export function lanes(element, { open, point }) {
     list.addEventListener("focusin", event => point(runAt(event)));
     list.addEventListener("pointerover", event => { const run = runAt(event); if (run) point(run); });
     return { draw, place };
+}
+
+/** Runs that overlap share the height of their lane: [{run, row, rows}]. */
+function stacked(runs) {
+    const placed = [];
+    let cluster = [], ends = [];
+    const close = () => {
+        placed.push(...cluster.map(one => ({ ...one, rows: ends.length })));
+        [cluster, ends] = [[], []];
+    };
+    for (const run of runs) {
+        if (ends.every(end => end <= run.from)) close();
+        let row = ends.findIndex(end => end <= run.from);
+        if (row < 0) row = Math.min(ends.length, ROWS - 1);
+        ends[row] = Math.max(ends[row] ?? 0, run.to ?? Infinity);
+        cluster.push({ run, row });
+    }
+    close();
+    return placed;
 }
 
 const nearest = (buttons, from) => buttons?.reduce((best, one) =>
