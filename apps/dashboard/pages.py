@@ -49,6 +49,7 @@ NAVIGATION = (
     ("events", "Events"),
 )
 _LISTS = ("states", "outcomes", "dialogs", "lists")
+_DRAWER = ("execution", "execution_attempts")
 PAGES = {
     page.name: page
     for page in (
@@ -67,10 +68,10 @@ PAGES = {
             ),
         ),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
-        Page("executions", "Executions", "executions", _LISTS),
+        Page("executions", "Executions", "executions", (*_LISTS, "tree", *_DRAWER), ("tree", "execution")),
         Page("attention", "Needs attention", "attention", (*_LISTS, "tree"), ("attention",)),
         Page("timeline", "Timeline", "timeline", (*_LISTS, "tree", "charts"), ("timeline",)),
-        Page("events", "Events", "events", _LISTS),
+        Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
         Page("account", "Your account", ""),
         Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions"), ("job",)),
         Page("job_form", "Job", "jobs", ("states", "outcomes", "dialogs")),
