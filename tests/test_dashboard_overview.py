@@ -125,6 +125,11 @@ def test_what_runs_what_failed_and_why(dashboard: Dashboard) -> None:
     expect(page.get_by_role("link", name="All executions")).to_have_attribute(
         "href", re.compile(r"\?status=failed$")
     )
+    logs.first.get_by_role("button", name=NIGHTLY).press("Enter")
+    drawer = page.get_by_role("dialog")
+    expect(drawer).to_contain_text("The bank answered 503.")
+    page.keyboard.press("Escape")
+    expect(drawer).to_have_count(0)
     page.get_by_label("Show").select_option("skipped")
     expect(logs.first).to_contain_text("The run before was still going; 2 due times")
     events = page.locator("#event-history tbody tr")

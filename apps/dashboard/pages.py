@@ -49,7 +49,13 @@ _DRAWER = ("execution", "execution_attempts")
 PAGES = {
     page.name: page
     for page in (
-        Page("overview", "Overview", "overview", (*_LISTS, "tree", "events", "charts"), ("tree", "overview")),
+        Page(
+            "overview",
+            "Overview",
+            "overview",
+            (*_LISTS, "tree", "events", "charts", *_DRAWER),
+            ("tree", "execution", "overview"),
+        ),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
         Page("executions", "Executions", "executions", (*_LISTS, "tree", *_DRAWER), ("tree", "execution")),
         Page("attention", "Needs attention", "attention", (*_LISTS, "tree"), ("attention",)),
