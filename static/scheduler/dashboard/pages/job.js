@@ -82,8 +82,10 @@ async function missing() {
         else if (!job) fill(wait, failed(trace, read));
         return;
     }
-    renew(head, "deleted", () => [h("div", {}, h("p", { class: "small" }, h("a", { href: list }, "Jobs")),
-        h("h1", { class: "job-title" }, job?.name ?? `Job ${id}`, " ", h("span", { class: "badge" }, "Deleted")), h("p", { class: "soft" }, trace.frequency))]);
+    const ran = job ? {} : await attempt(get("execution-logs", { job_id: id, limit: 1 }));
+    const name = job?.name ?? ran.logs?.[0]?.task.task_title ?? `Job ${id}`;
+    renew(head, ["deleted", name], () => [h("div", {}, h("p", { class: "small" }, h("a", { href: list }, "Jobs")),
+        h("h1", { class: "job-title" }, name, " ", h("span", { class: "badge" }, "Deleted")), h("p", { class: "soft" }, trace.frequency))]);
     renew(find("#notice"), "deleted", () => h("div", { class: "notice job-notice" }, h("p", {}, h("strong", {}, "This job was deleted.")), h("p", {}, "It does not run again. What it did stays here as long as its history is kept.")));
     for (const name of ["#facts", "#next", "#strip", "#backfill"]) find(name)?.closest("section").setAttribute("hidden", "");
     show(true);

@@ -47,7 +47,7 @@ const RAN = [
     { name: "Kind", build: log => KINDS[log.kind] ?? "Scheduled" },
     { name: "Attempts", number: true, build: log => number(log.attempt) },
     { name: "Took", number: true, build: log => span(log.execution_time_ms) },
-    { name: "What it said", build: log => h("span", { class: "cut", title: log.error_message }, log.error_message ?? "") },
+    { name: "What it said", build: log => log.error_message && h("span", { class: "cut", title: log.error_message }, log.error_message) },
 ];
 const SKIPPED = [
     { name: "From", build: log => time(log.scheduled_for) },

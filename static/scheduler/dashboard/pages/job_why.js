@@ -10,7 +10,7 @@ import { opener } from "./job_runs.js";
 
 const FATES = {
     upcoming: "To come", quarantined: "In quarantine", not_dispatched_yet: "Not dispatched yet", deleted: "Deleted",
-    before_creation: "Before the job was made", before_schedule: "Before this schedule", not_recorded: "Not recorded", not_scheduled: "Not in the schedule",
+    before_creation: "Not made yet", before_schedule: "Another schedule", not_recorded: "Not recorded", not_scheduled: "Not in the schedule",
 };
 const LIMIT = 100;
 const instant = value => new Date(value).toISOString();
@@ -43,13 +43,25 @@ export function whyForm(jobId) {
             const why = await get(`jobs/${jobId}/why`, { ...asked, limit: LIMIT });
             const more = why.has_more && h("div", { class: "card-foot" }, h("button", { class: "button small", type: "button",
                 onclick: () => tell({ ...asked, from: why.next_from }) }, "Go on"));
-            fill(answer, why.times.length ? h("ol", { class: "fates", "aria-label": "What became of its times" }, why.times.map(fate))
+            fill(answer, why.times.length ? h("ol", { class: "fates", "aria-label": "What became of its times" }, together(why.times).map(fate))
                 : empty("No time", "The schedule names no time in this range, and nothing is recorded in it.", { name: "clock" }), more);
         } catch (error) {
             if (error.detail === undefined) throw error;
             fill(answer, failed(refusal(error)));
         }
     }
+}
+
+/** Neighbours without a run of which the same is to be said are one entry. */
+function together(times) {
+    const told = [];
+    for (const one of times) {
+        const last = told.at(-1);
+        const same = last && !one.execution_id && one.outcome === last.outcome && one.sentence === last.sentence && one.note === last.note;
+        if (same) told[told.length - 1] = { ...last, scheduled_until: one.scheduled_until, count: last.count === null || one.count === null ? null : last.count + one.count };
+        else told.push(one);
+    }
+    return told;
 }
 
 function fate(one) {

@@ -6,7 +6,7 @@ import { bindFilters, pager, query, setQuery } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
 import { number } from "../kit/time.js";
-import { jobList, jobTree, renew } from "../kit/tree.js";
+import { jobList, jobTree, renew, seesTenant } from "../kit/tree.js";
 import { selection } from "./jobs_selection.js";
 
 const LIMIT = 50;
@@ -24,7 +24,8 @@ const branches = jobTree(tree, {
     asked: () => ({ ordering: query().ordering }),
     opened: openedOf(query().open),
     onopen: opened => setQuery({ open: [...opened].map(encodeURIComponent).join(",") || "," }),
-    none: () => empty("No jobs yet", "A job says what to run and when. Its runs and their outcomes are shown here.",
+    none: () => empty("No jobs yet", seesTenant ? "A job says what to run and when. Its runs and their outcomes are shown here."
+        : "You see your own jobs, and you have none. Admins and owners see everybody's.",
         { action: mayWrite && h("a", { class: "button primary", href: `${document.documentElement.dataset.pages}jobs/new/` }, "New job") }),
 });
 
@@ -45,7 +46,7 @@ async function readMatches() {
 }
 
 async function showMatches(page) {
-    count.textContent = `${number(page.total_count)} ${page.total_count === 1 ? "job matches" : "jobs match"}`;
+    tell(`${number(page.total_count)} ${page.total_count === 1 ? "job matches" : "jobs match"}`);
     suggest(page.jobs);
     if (!page.jobs.length) {
         fill(matches, empty("No job matches", "Another name, status, type or user may find one.",
@@ -57,6 +58,11 @@ async function showMatches(page) {
     await list.show(page.jobs);
 }
 
+/** Read out when it is another text, and only then. */
+function tell(text) {
+    if (count.textContent !== text) count.textContent = text;
+}
+
 function move(offset) {
     setQuery({ offset: offset || null }, { push: true });
     changed();
@@ -65,7 +71,7 @@ function move(offset) {
 
 const readers = {
     tree: reading(tree, branches, ({ total_jobs: total, categories }) => {
-        if (!filtered()) count.textContent = total ? `${number(total)} ${total === 1 ? "job" : "jobs"} in ${number(categories.length)} ${categories.length === 1 ? "category" : "categories"}` : "";
+        if (!filtered()) tell(total ? `${number(total)} ${total === 1 ? "job" : "jobs"} in ${number(categories.length)} ${categories.length === 1 ? "category" : "categories"}` : "");
     }),
     matches: reading(matches, readMatches, showMatches),
 };
