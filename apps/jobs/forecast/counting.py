@@ -151,8 +151,8 @@ class _Counting:
             return False
         anchor, step = self._at(rule.anchor), rule.seconds * _SECOND
         low = max(low, anchor)
-        if high < _EVER and group.jitter_seconds > rule.seconds:
-            # After the last one there is none to keep the jitter from its full length.
+        if high < _EVER:
+            # After the last one there is none that jitter has to stay before.
             last = anchor + (high - 1 - anchor) // step * step
             if low <= last < self._length and not _is_in(last, closed):
                 self._run(group, last, None)

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 OPTIONS = (0, 60, 300, 600, 900, 1800, 3600)  # seconds
 _MINUTE = 60
-_WIDEST = OPTIONS[-1] // _MINUTE
 _ENOUGH = 0.9  # of what can be gained
 _LEAST_GAIN, _LEAST_PART = 2, 0.1  # below that a peak is flat already
 
@@ -60,7 +59,7 @@ class Curve:
     def lane(self, gap_seconds: float | None, jitter_seconds: int) -> Lane:
         """The lane of runs with that jitter whose rule's next time is so much later (None: there is none)."""
         gap = float("inf") if gap_seconds is None else gap_seconds
-        width = int(min(gap // _MINUTE, _WIDEST))
+        width = int(min(gap, OPTIONS[-1])) // _MINUTE
         now = min(gap, jitter_seconds)
         spreads = (min(option, width * _MINUTE) for option in OPTIONS)
         moves_from = next((index for index, spread in enumerate(spreads) if spread > now), len(OPTIONS))
