@@ -173,7 +173,7 @@ class TestBounds:
 
     def test_progressions_have_room_for_so_many_steps(self) -> None:
         lane = forecast_of([], start=START, minutes=60).curve.lane(10, 0)
-        made = Progressions(most=100)
+        made = Progressions(most=40)
         made.add(lane, 0, 0, 10, 30, 1)
         made.add(lane, 0, 0, 10, 30, 1)  # the same ones: nothing more to lay out
         assert made.has_room()

@@ -55,9 +55,16 @@ class Curve:
     def __init__(self, minutes: int) -> None:
         self.minutes = minutes
         self._lanes: dict[tuple[int, int], Lane] = {}
+        self._known: dict[tuple[float | None, int], Lane] = {}
 
     def lane(self, gap_seconds: float | None, jitter_seconds: int) -> Lane:
         """The lane of runs with that jitter whose rule's next time is so much later (None: there is none)."""
+        asked = gap_seconds, jitter_seconds
+        if asked not in self._known:
+            self._known[asked] = self._lane(*asked)
+        return self._known[asked]
+
+    def _lane(self, gap_seconds: float | None, jitter_seconds: int) -> Lane:
         gap = float("inf") if gap_seconds is None else gap_seconds
         width = int(min(gap, OPTIONS[-1])) // _MINUTE
         now = min(gap, jitter_seconds)
