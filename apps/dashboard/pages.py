@@ -45,15 +45,22 @@ NAVIGATION = (
     ("events", "Events"),
 )
 _LISTS = ("states", "outcomes", "dialogs", "lists")
+_DRAWER = ("execution", "execution_attempts")
 PAGES = {
     page.name: page
     for page in (
-        Page("overview", "Overview", "overview", (*_LISTS, "charts")),
+        Page(
+            "overview",
+            "Overview",
+            "overview",
+            (*_LISTS, "tree", "events", "charts", *_DRAWER),
+            ("tree", "execution", "overview"),
+        ),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
-        Page("executions", "Executions", "executions", _LISTS),
-        Page("attention", "Needs attention", "attention", _LISTS),
-        Page("timeline", "Timeline", "timeline", ("states", "outcomes", "charts")),
-        Page("events", "Events", "events", _LISTS),
+        Page("executions", "Executions", "executions", (*_LISTS, "tree", *_DRAWER), ("tree", "execution")),
+        Page("attention", "Needs attention", "attention", (*_LISTS, "tree"), ("attention",)),
+        Page("timeline", "Timeline", "timeline", (*_LISTS, "tree", "charts"), ("timeline",)),
+        Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
         Page("account", "Your account", ""),
         Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions"), ("job",)),
         Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
