@@ -5,7 +5,7 @@ import { pager, query, setQuery, table } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { badge, REASONS } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
-import { number, span as words, time } from "../kit/time.js";
+import { local, number, span as words, time } from "../kit/time.js";
 import { jobPage } from "../kit/tree.js";
 import { showRun } from "./execution_link.js";
 import { forecast } from "./timeline_forecast.js";
@@ -50,7 +50,7 @@ function draw() {
 
 function said(jobs) {
     if (!read.total && !read.runs.length) return "";
-    const runs = read.total > read.drawn ? `The latest ${number(read.drawn)} of ${number(read.total)} runs that have ended` : `${number(read.drawn)} ${read.drawn === 1 ? "run has" : "runs have"} ended`;
+    const runs = read.total > read.drawn ? `The latest ${number(read.drawn)} of ${number(read.total)} runs that have ended, since ${local(read.oldest, "hour")}` : `${number(read.drawn)} ${read.drawn === 1 ? "run has" : "runs have"} ended`;
     const beside = [read.running && `${number(read.running)} running`, read.skips && `${number(read.skips)} ${read.skips === 1 ? "time" : "times"} skipped`].filter(Boolean).join(", ");
     const less = read.more ? " More run or were skipped than can be drawn." : "";
     return `${runs}${beside ? `; ${beside}` : ""}; ${number(jobs)} ${jobs === 1 ? "job" : "jobs"}.${less}`;
@@ -62,7 +62,7 @@ function drawTable(shown) {
         { name: "Job", build: run => (run.row.job_id ? h("a", { href: jobPage(run.row.job_id) }, run.title) : run.title) },
         { name: "Outcome", build: run => badge(run.status) },
         { name: "Began", build: run => time(new Date(run.from).toISOString()) },
-        { name: "Took", number: true, build: run => (run.status === "skipped" ? `${number(run.row.count)} ×` : words(run.to === null ? now() - run.from : run.row.execution_time_ms)) },
+        { name: "Took", number: true, build: run => (run.status === "skipped" ? `${number(run.row.count)} ${run.row.count === 1 ? "time" : "times"}` : words(run.to === null ? now() - run.from : run.row.execution_time_ms)) },
         { name: "Why", build: run => h("span", { class: "cut" }, run.row.reason ? REASONS[run.row.reason] || run.row.reason : run.row.error_message || "") },
         { label: "Look", build: run => h("button", { type: "button", class: "button small", "aria-label": `Look at ${run.title}, ${sentence(run, now())}`, onclick: () => open(run) }, "Look") },
     ];

@@ -54,7 +54,7 @@ export function lanes(element, { open, point }) {
         for (const key of bars.keys()) if (!kept.has(key)) bars.delete(key);
         shown.forEach((lane, n) => track(find(".lane-track", list.children[n]), lane.runs));
         place(to);
-        enter(bars.get(entry)?.button ?? findAll(".run", list).at(-1));
+        enter(bars.get(entry)?.button ?? findAll(".run", list.firstChild).at(-1));
     }
 
     function track(element_, runs) {

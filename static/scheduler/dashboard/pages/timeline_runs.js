@@ -16,7 +16,7 @@ function drawn(row) {
     };
 }
 
-/** `read(span)` resolves to {runs, total, drawn, skips, more}; `more` are skips or running ones that are left out. */
+/** `read(span)` resolves to {runs, total, drawn, oldest, running, skips, more}; `more` are skips or running ones that are left out. */
 export function runsOf() {
     let of = null, finished = new Map(), total = 0;
 
@@ -48,7 +48,7 @@ export function runsOf() {
         of = span;
         const live = running.logs.filter(row => !finished.has(row.id));
         return {
-            runs: [...kept, ...live, ...skipped.logs].map(drawn), total, drawn: kept.length, running: live.length,
+            runs: [...kept, ...live, ...skipped.logs].map(drawn), total, drawn: kept.length, oldest: kept.at(-1)?.scheduled_for, running: live.length,
             skips: skipped.logs.reduce((sum, row) => sum + row.count, 0),
             more: running.has_more || skipped.has_more,
         };
