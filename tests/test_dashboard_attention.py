@@ -103,7 +103,7 @@ def test_it_says_why_and_what_to_do(dashboard: Dashboard, troubles: Troubles) ->
     assert visit.violations() == []
     visit.resize(PHONE)
     visit.scheme("dark")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
     assert visit.violations() == []
     visit.assert_clean()
 

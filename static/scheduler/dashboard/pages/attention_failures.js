@@ -3,7 +3,7 @@ import { get, send } from "../kit/api.js";
 import { ask, say } from "../kit/dialogs.js";
 import { fill, find, h, icon } from "../kit/dom.js";
 import { pager } from "../kit/lists.js";
-import { live, refresh } from "../kit/live.js";
+import { live } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
 import { number, time } from "../kit/time.js";
 import { jobPage, seesTenant } from "../kit/tree.js";
@@ -13,7 +13,9 @@ import { mayWrite } from "./attention_task.js";
 import { openRun } from "./execution_link.js";
 import { focusBack, keyed } from "./keyed.js";
 
-const LIMIT = 25, DAY = 86_400_000, AT_ONCE = 500; // of what a filter of `bulk-retry` finds
+const LIMIT = 25, DAY = 86_400_000;
+const AT_ONCE = 500; // of what a filter of `bulk-retry` finds
+const EVERY = 4000; // each run moves the pulse, and there may be a day full of failures to count
 
 /** Fills the page's second part; `counted(n)` hears how many there are. */
 export function failures(counted) {
@@ -55,7 +57,7 @@ export function failures(counted) {
         focusBack(list, row.id);
         if (!begun) return;
         say(`${row.task.task_title} will run again as soon as a worker is free.`);
-        await refresh();
+        await read();
         focusBack(list, row.id);
     }
 
@@ -67,7 +69,7 @@ export function failures(counted) {
         });
         if (!begun) return;
         pick.clear();
-        await refresh();
+        await read();
     }
 
     find("#failures-retry")?.addEventListener("click", () => {
@@ -75,7 +77,21 @@ export function failures(counted) {
         return inBulkly(failed(chosen.length), chosen.length, [bulkStep({ execution_ids: chosen.map(row => row.id) }, rows)]);
     });
     all?.addEventListener("click", () => inBulkly(failed(total), total, rounds(total, { status: "failed", since: since(), until: new Date().toISOString() }, rows)));
-    return live(read);
+    return live(paced(read, EVERY));
+}
+
+/** Runs `read` at once where it has not run for `every` milliseconds, and otherwise later, once. */
+function paced(read, every) {
+    let last = -Infinity, timer = null;
+    return () => {
+        const wait = last + every - performance.now();
+        if (wait > 0) {
+            timer ??= setTimeout(() => { timer = null; last = performance.now(); read(); }, wait);
+            return null;
+        }
+        last = performance.now();
+        return read();
+    };
 }
 
 /** What a filter finds is run again some hundred at a time; a retry that fails meanwhile is not retried by this. */

@@ -10,7 +10,7 @@ import { jobPage } from "../kit/tree.js";
 import { showRun } from "./execution_link.js";
 import { forecast } from "./timeline_forecast.js";
 import { LANES, lanes, lanesOf, sentence } from "./timeline_lanes.js";
-import { DRAWN, runsOf } from "./timeline_runs.js";
+import { runsOf } from "./timeline_runs.js";
 
 const HOUR = 3_600_000, SPANS = { 1: HOUR, 6: 6 * HOUR, 24: 24 * HOUR };
 const area = find("#lanes"), pointed = find("#pointed"), details = find("#runs-table"), turns = find("#lanes-pager");
@@ -30,7 +30,7 @@ const again = reading(area, () => readRuns(SPANS[hours()], now()), answer => {
 
 function draw() {
     for (const button of findAll("#spans button")) button.setAttribute("aria-pressed", button.dataset.hours === hours());
-    const all = lanesOf(read.runs);
+    const all = lanesOf(runsFrom(start()));
     if (offset >= all.length) offset = 0;
     const shown = all.slice(offset, offset + LANES);
     find("#runs-said").textContent = said(all.length);
@@ -41,12 +41,16 @@ function draw() {
         point(null);
     } else {
         if (!board.isConnected) fill(area, board);
-        drawing.draw(shown, now() - SPANS[hours()], now());
+        drawing.draw(shown, start(), now());
     }
     fill(turns, all.length > LANES && pager({ total_count: all.length, limit: LANES, offset, has_more: offset + LANES < all.length },
         to => { offset = to; draw(); }, "jobs", ["Busier", "Less busy"]));
     if (details.open) drawTable(shown);
 }
+
+/** Where the picture begins: with the oldest run that is drawn, where not all of them are. */
+const start = () => (read.total > read.drawn ? Date.parse(read.oldest) : now() - SPANS[hours()]);
+const runsFrom = from => read.runs.filter(run => (run.to ?? Infinity) >= from);
 
 function said(jobs) {
     if (!read.total && !read.runs.length) return "";
@@ -89,7 +93,7 @@ for (const button of findAll("#spans button")) button.addEventListener("click", 
     again();
 });
 window.addEventListener("popstate", again);
-details.addEventListener("toggle", () => { if (details.open && read) drawTable(lanesOf(read.runs).slice(offset, offset + LANES)); });
+details.addEventListener("toggle", () => { if (details.open && read) drawTable(lanesOf(runsFrom(start())).slice(offset, offset + LANES)); });
 document.addEventListener("pulse", ({ detail }) => { skew = Date.parse(detail.last_updated) - Date.now(); });
 setInterval(() => { if (!document.hidden && board.isConnected) drawing.place(now()); }, 2000);
 addEventListener("resize", () => { if (board.isConnected) drawing.place(now()); });

@@ -88,10 +88,9 @@ function notes({ jobs, left_out: out, from, minutes }) {
 function options({ options: rows, peak, suggested_jitter_seconds: suggested }) {
     if (!rows.length) return null;
     return table("What a jitter would make of the peak", [
-        { name: "Jitter of each job", build: row => (row.jitter_seconds ? jitterWords(row.jitter_seconds) : "none") },
+        { name: "Jitter of each job", build: row => [row.jitter_seconds ? jitterWords(row.jitter_seconds) : "none", " ", row.jitter_seconds === suggested && suggested > 0 && h("span", { class: "badge active" }, "Suggested")] },
         { name: "Peak", number: true, build: row => `${number(row.peak)} a minute` },
         { name: "Less by", number: true, build: row => (row.peak < peak.count ? `${Math.round(100 - 100 * row.peak / peak.count)} %` : "—") },
-        { name: "", label: "Advice", build: row => row.jitter_seconds === suggested && suggested > 0 && h("span", { class: "badge active" }, "Suggested") },
     ], rows);
 }
 

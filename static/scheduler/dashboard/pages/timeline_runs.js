@@ -1,8 +1,9 @@
 // The runs of a window, newest first and no more than are drawn; once read, only what is new is asked for.
 import { get } from "../kit/api.js";
 
-export const DRAWN = 500; // at most, of executions
-const NEW = 50, RUNNING = 200, SKIPS = 200;
+// At most, of executions: a row is some 600 bytes, and a page shall not bring more than 300 kB.
+export const DRAWN = 250;
+const NEW = 25, RUNNING = 100, SKIPS = 100;
 
 /** A run as it is drawn: {key, id, job, title, status, from, to (null: still running), due, row}; times in milliseconds. */
 function drawn(row) {
