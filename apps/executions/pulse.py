@@ -11,7 +11,7 @@ from apps.executions.sql import statement
 from apps.tenants.identity import UserForms
 
 MOST_WAITING = 1_000
-_LOOKED_AT = 10_000  # of a tenant's queue, for what waits of one user
+_LOOKED_AT = 10_000  # of a tenant's queue, its end, for what waits of one user
 
 
 class ExecutionPulse(NamedTuple):

@@ -10,9 +10,9 @@ from django.db import connection
 
 from apps.executions.sql import statement
 
-# As for pages of the ledger: a plan holds every partition that its times do not rule out, and most jobs have as many
-# outcomes as are asked for within the last days. The others are looked for in all of them.
-_NEAR = timedelta(days=2)
+# As for pages of the ledger: each partition that the times do not rule out is looked into, and most jobs have as many
+# outcomes as are asked for within the last days. The others are looked for in more of them.
+_DAYS = (2, 8)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -35,11 +35,13 @@ class Recent:
 def recent_outcomes(*, tenant_id: int, job_ids: Sequence[int], count: int) -> dict[int, list[Recent]]:
     """Up to `count` of each of these jobs, by nominal time, the oldest first.
 
-    Reads at most three times `count` rows of a job, each by an index, twice where the last days do not hold enough.
+    Reads at most three times `count` rows of a job, each by an index, and again where the last days do not hold enough.
     """
-    found = _read(tenant_id, job_ids, count, datetime.now(UTC) - _NEAR)
-    if short := [job_id for job_id, rows in found.items() if len(rows) < count]:
-        found |= _read(tenant_id, short, count, _EARLIEST)
+    found: dict[int, list[Recent]] = {job_id: [] for job_id in job_ids}
+    for since in (*(datetime.now(UTC) - timedelta(days=days) for days in _DAYS), _EARLIEST):
+        short = [job_id for job_id, rows in found.items() if len(rows) < count]
+        if short:
+            found |= _read(tenant_id, short, count, since)
     return found
 
 

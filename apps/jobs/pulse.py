@@ -17,7 +17,7 @@ from apps.jobs.states import ENDPOINT_GONE, FAILING_IN_A_ROW
 from apps.tenants.identity import UserForms
 
 MOST_ATTENTION = 100
-_LOOKED_AT = 1_000  # jobs that need somebody: beyond them, one more or less is no move
+_LOOKED_AT = 2_000  # of the tenant's jobs that need somebody: beyond them, one more or less is no move
 _LATEST = 50  # of edits and skips: more than commit out of order
 
 
@@ -32,14 +32,15 @@ def job_pulse(*, tenant_id: int, user: UserForms | None) -> JobPulse:
     """Of the tenant's jobs, or of one user's."""
     params: dict[str, Any] = {
         "tenant_id": tenant_id,
+        "everybody": user is None,
+        "strings": user.strings if user else [],
+        "integers": user.integers if user else [],
         "in_a_row": FAILING_IN_A_ROW,
         "gone": ENDPOINT_GONE,
         "looked_at": _LOOKED_AT,
         "latest": _LATEST,
     }
-    if user is not None:
-        params |= {"strings": user.strings, "integers": user.integers}
     with connection.cursor() as cursor:
-        cursor.execute(sql("read_pulse" if user is None else "read_pulse_of_user"), params)
+        cursor.execute(sql("read_pulse"), params)
         needy, *moves = cursor.fetchone()
     return JobPulse(min(needy, MOST_ATTENTION), (needy, *moves))

@@ -172,7 +172,9 @@ class DashboardShape(Shape):
 class PulseShape(Shape):
     token = serializers.CharField(help_text="Opaque; only ever to be compared with the one before.")
     running = serializers.IntegerField()
-    waiting = serializers.IntegerField(help_text="Executions that could start now; counted to 1,000.")
+    waiting = serializers.IntegerField(
+        help_text="Executions that could start now, counted to 1,000; a member's, among 10,000 of the tenant's."
+    )
     attention = serializers.IntegerField(help_text="Tasks that need intervention; counted to 100.")
     last_updated = serializers.DateTimeField()
 

@@ -11,20 +11,12 @@ WITH leased AS MATERIALIZED (
           OR (user_id IS NULL AND legacy_user_id = ANY (%(integers)s::bigint[]))
       )
 ), pending AS MATERIALIZED (
-    (
-        SELECT user_id, legacy_user_id, run_at
-        FROM executions_execution
-        WHERE state = 'pending' AND tenant_id = %(tenant_id)s AND rank IS NOT NULL
-        ORDER BY rank DESC
-        LIMIT %(looked_at)s
-    )
-    UNION ALL
-    (
-        SELECT user_id, legacy_user_id, run_at
-        FROM executions_execution
-        WHERE state = 'pending' AND tenant_id = %(tenant_id)s AND rank IS NULL
-        LIMIT %(looked_at)s
-    )
+    SELECT user_id, legacy_user_id, run_at
+    FROM executions_execution
+    WHERE state = 'pending'  -- no more: see the index execution_of_tenant
+      AND tenant_id = %(tenant_id)s
+    ORDER BY rank DESC NULLS LAST
+    LIMIT %(looked_at)s
 ), waiting AS (
     SELECT 1
     FROM pending
