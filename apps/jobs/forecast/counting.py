@@ -10,7 +10,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from apps.jobs.calendars.entries import reaching
 from apps.jobs.forecast.curve import Curve
@@ -18,9 +17,9 @@ from apps.jobs.forecast.progressions import Progressions, Span, outside
 from apps.jobs.jitter import fraction
 from apps.jobs.plans import Blackout
 from apps.jobs.recurrence.rules import BareRule, IntervalRule, Rule, Within, bare
-from apps.jobs.recurrence.times import next_after, occurrences
+from apps.jobs.recurrence.times import ticks_after
 
-MOST_WALKED = 40_000  # times of cron rules
+MOST_WALKED = 60_000  # times of cron rules: some ten microseconds each
 _RULE = 8  # what a rule costs beside its times, as so many of them
 _LOOK = 10  # times that are looked at once more cost a tenth
 _INSTANT, _SECOND, _MINUTE = timedelta(microseconds=1), 1_000_000, 60
@@ -57,9 +56,12 @@ def forecast_of(
     groups: Iterable[Group], *, start: datetime, minutes: int, most_walked: int = MOST_WALKED
 ) -> Forecast:
     """What starts in so many minutes (an hour's at least) from `start` on, which is a full minute."""
+    ordered = sorted(groups, key=lambda group: -group.n)
     counting = _Counting(start, minutes, most_walked)
+    for group in ordered:
+        counting.look_back(group)
     jobs = left_out = 0
-    for group in sorted(groups, key=lambda group: -group.n):
+    for group in ordered:
         try:
             looked_at = counting.add(group)
         except ValueError:  # ScheduleError is one: nobody knows when these run
@@ -77,7 +79,14 @@ class _Counting:
         self.start, self.curve, self.progressions = start, Curve(minutes), Progressions()
         self._length = minutes * _MINUTE * _SECOND
         self._left = most_walked
-        self._times: dict[tuple[BareRule, int], Times] = {}
+        self._earliest: dict[BareRule, datetime] = {}
+        self._times: dict[BareRule, Times] = {}
+        self._sorted: tuple[tuple[int, ...], float, list[float]] | None = None
+
+    def look_back(self, group: Group) -> None:
+        """A run may start in here whose time is earlier by as much as the jitter; each rule is walked from there on."""
+        rule, since = bare(group.rule), self.start - timedelta(seconds=group.jitter_seconds)
+        self._earliest[rule] = min(since, self._earliest.get(rule, since))
 
     def add(self, group: Group) -> bool:
         """Whether there was room for it. Raises ScheduleError, ValueError."""
@@ -89,7 +98,7 @@ class _Counting:
         closed = self._closed(group)
         if isinstance(rule, IntervalRule):
             return self._intervals(group, rule, low, high, closed)
-        times = self._times_of(rule, group.jitter_seconds)
+        times = self._times_of(rule)
         if times is None:
             return False
         for instant, gap in times:
@@ -106,22 +115,25 @@ class _Counting:
         until = self.start + timedelta(microseconds=self._length)
         return [(self._at(one.start), self._at(one.end)) for one in reaching(group.blackouts, since, until)]
 
-    def _times_of(self, rule: BareRule, jitter_seconds: int) -> Times | None:
-        """The times whose runs may start in here; those before the beginning by as much as the jitter, too."""
-        key = rule, jitter_seconds
-        if key not in self._times:
+    def _times_of(self, rule: BareRule) -> Times | None:
+        """Its times until the end, each with the gap after it; None where there is no room."""
+        if rule not in self._times:
             if self._left <= 0:
                 return None
-            since = self.start - timedelta(seconds=jitter_seconds) - _INSTANT
-            until = self.start + timedelta(microseconds=self._length) - _INSTANT
-            found = occurrences(rule, after=since, until=until, limit=self._left + _RULE)
-            following = next_after(rule, found[-1]) if found else None
-            instants = [self._at(one) for one in found]
-            gaps = [later - earlier for earlier, later in pairwise(instants)]
-            last = [None if following is None else self._at(following) - instants[-1]] if found else []
-            self._times[key] = list(zip(instants, [*gaps, *last], strict=True))
-            self._left -= len(found) + _RULE
-        return self._times[key]
+            instants, following = [], None
+            for tick in ticks_after(rule, self._earliest[rule] - _INSTANT):
+                following = self._at(tick)
+                if following >= self._length:
+                    break
+                instants.append(following)
+                following = None
+            ends = [*instants, following]
+            self._times[rule] = [
+                (instant, None if later is None else later - instant)
+                for instant, later in zip(instants, ends[1:], strict=True)
+            ]
+            self._left -= len(instants) + _RULE
+        return self._times[rule]
 
     def _run(self, group: Group, instant: int, gap: int | None) -> None:
         """One time of the group's schedule."""
@@ -133,7 +145,7 @@ class _Counting:
                 lane.tick(second, group.n)
             return
         spread = group.jitter_seconds if gap is None else min(group.jitter_seconds, gap / _SECOND)
-        delays = sorted(spread * fraction(job_id) for job_id in group.job_ids)
+        delays = self._delays(group, spread)
         at = instant / _SECOND
         first = max(int(at // _MINUTE), 0)
         low = started = bisect_left(delays, first * _MINUTE - at)
@@ -144,6 +156,13 @@ class _Counting:
         lane.tick(second, low - started)
         self._left -= int(spread) // (_LOOK * _MINUTE)
 
+    def _delays(self, group: Group, spread: float) -> list[float]:
+        """Those of the group's jobs, in order. The last ones are kept: most times of a rule are equally far apart."""
+        if self._sorted is None or self._sorted[:2] != (group.job_ids, spread):
+            found = sorted(spread * fraction(job_id) for job_id in group.job_ids)
+            self._sorted = group.job_ids, spread, found
+        return self._sorted[2]
+
     def _intervals(
         self, group: Group, rule: IntervalRule, low: int, high: int, closed: Sequence[Span]
     ) -> bool:
@@ -151,8 +170,8 @@ class _Counting:
             return False
         anchor, step = self._at(rule.anchor), rule.seconds * _SECOND
         low = max(low, anchor)
-        if high < _EVER and group.jitter_seconds > rule.seconds:
-            # After the last one there is none to keep the jitter from its full length.
+        if high < _EVER:
+            # After the last one there is none that jitter has to stay before.
             last = anchor + (high - 1 - anchor) // step * step
             if low <= last < self._length and not _is_in(last, closed):
                 self._run(group, last, None)

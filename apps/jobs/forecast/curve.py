@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 OPTIONS = (0, 60, 300, 600, 900, 1800, 3600)  # seconds
 _MINUTE = 60
-_WIDEST = OPTIONS[-1] // _MINUTE
 _ENOUGH = 0.9  # of what can be gained
 _LEAST_GAIN, _LEAST_PART = 2, 0.1  # below that a peak is flat already
 
@@ -56,11 +55,18 @@ class Curve:
     def __init__(self, minutes: int) -> None:
         self.minutes = minutes
         self._lanes: dict[tuple[int, int], Lane] = {}
+        self._known: dict[tuple[float | None, int], Lane] = {}
 
     def lane(self, gap_seconds: float | None, jitter_seconds: int) -> Lane:
         """The lane of runs with that jitter whose rule's next time is so much later (None: there is none)."""
+        asked = gap_seconds, jitter_seconds
+        if asked not in self._known:
+            self._known[asked] = self._lane(*asked)
+        return self._known[asked]
+
+    def _lane(self, gap_seconds: float | None, jitter_seconds: int) -> Lane:
         gap = float("inf") if gap_seconds is None else gap_seconds
-        width = int(min(gap // _MINUTE, _WIDEST))
+        width = int(min(gap, OPTIONS[-1])) // _MINUTE
         now = min(gap, jitter_seconds)
         spreads = (min(option, width * _MINUTE) for option in OPTIONS)
         moves_from = next((index for index, spread in enumerate(spreads) if spread > now), len(OPTIONS))

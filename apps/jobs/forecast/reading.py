@@ -70,7 +70,7 @@ def _full_minute(instant: datetime) -> datetime:
     return (instant + _MINUTE - _INSTANT).replace(second=0, microsecond=0)
 
 
-def _rows(jobs: QuerySet[Job], start: datetime) -> QuerySet[Any, Any]:
+def _rows(jobs: QuerySet[Job], start: datetime) -> Any:
     """Times do not run while a job cools off; nor, of a schedule made or resumed less than its jitter ago, those before
     `start`. Cool-offs end at full minutes here, so that jobs that failed together stay together.
     """
