@@ -1,5 +1,6 @@
 // The tree of jobs: categories that open to their jobs, a page at a time, each job with the strip of its last runs.
 import { get } from "./api.js";
+import { say } from "./dialogs.js";
 import { fill, findAll, h, icon } from "./dom.js";
 import { pager } from "./lists.js";
 import { badge, strip } from "./outcomes.js";
@@ -26,7 +27,7 @@ export function renew(element, key, build) {
 
 /**
  * The row of one job in an `<li>`, which takes later states by `show(job)` and its runs by `runs(outcomes)`.
- * `tools(job)` gives buttons, `mark` is {has(id), set(job, on)} of a selection, `category` shows what it belongs to.
+ * `tools(job)` gives buttons, `mark` is {has(job), set(job, on)} of a selection, `category` shows what it belongs to.
  */
 export function jobRow({ tools = null, mark = null, category = false } = {}) {
     const part = name => h("div", { class: `job-${name}` });
@@ -42,13 +43,13 @@ export function jobRow({ tools = null, mark = null, category = false } = {}) {
             shown = job;
             element.dataset.job = job.id;
             if (tick) {
-                tick.checked = mark.has(job.id);
+                tick.checked = mark.has(job);
                 tick.setAttribute("aria-label", `Select ${job.name}`);
             }
             renew(what, [job.name, job.frequency, job.user_id, job.task_category], () => [
                 h("a", { class: "cut job-name", href: jobPage(job.id), title: job.name }, job.name),
                 h("p", { class: "cut soft small", title: job.frequency }, job.frequency,
-                    category && ` · ${job.task_category}`, seesTenant && job.user_id && ` · ${job.user_id}`)]);
+                    category && ` · ${job.task_category.replaceAll("_", " ")}`, seesTenant && job.user_id && ` · ${job.user_id}`)]);
             renew(state, [job.status, job.pause_reason], () => h("span", { title: job.pause_reason }, badge(job.status)));
             renew(next, [job.next_run_time, job.status], () => [h("span", { class: "job-label" }, "Next run "), nextRun(job)]);
             if (tools) renew(doing, [job.id, job.name, job.status, job.version], () => tools(job));
@@ -60,7 +61,7 @@ export function jobRow({ tools = null, mark = null, category = false } = {}) {
 
 function nextRun(job) {
     if (job.next_run_time) return time(job.next_run_time, "ago");
-    return h("span", { class: "soft" }, job.trigger.type === "manual" ? "By hand only" : job.status === "paused" ? "Not while paused" : "None");
+    return h("span", { class: "soft" }, job.trigger.type === "manual" ? "By hand only" : "None");
 }
 
 const placeholder = () => h("span", { class: "strip", "aria-hidden": "true" }, Array.from({ length: RUNS }, () => h("i", { class: "none" })));
@@ -175,12 +176,13 @@ function branch(name, { limit, asked, opened, onopen, row }) {
     }
 
     async function again() {
-        const { jobs, strips: later } = read(category);
-        await jobs;
+        const { jobs: rows, strips: later } = read(category, true);
+        await rows;
         await later();
     }
 
-    async function jobs() {
+    /** What was asked for by hand and cannot be had is told; old rows stay. */
+    async function jobs(byHand) {
         try {
             let page = await get("jobs", { task_category: name, limit, offset, ...asked() });
             if (!page.jobs.length && offset) page = await get("jobs", { task_category: name, limit, offset: offset = 0, ...asked() });
@@ -193,15 +195,16 @@ function branch(name, { limit, asked, opened, onopen, row }) {
         } catch (error) {
             if (error.detail === undefined) throw error;
             if (!list) fill(body, failed(error, again));
+            else if (byHand) say(error.message, "failed");
         }
     }
 
-    function read(known) {
+    function read(known, byHand = false) {
         category = known;
         const open = opened.has(name);
         head.show(category, open);
         body.hidden = !open;
-        if (open) return { jobs: jobs(), strips: () => strips };
+        if (open) return { jobs: jobs(byHand), strips: () => strips };
         list = strips = null;
         body.replaceChildren();
         return { jobs: null, strips: () => null };
