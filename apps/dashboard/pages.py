@@ -56,7 +56,7 @@ PAGES = {
         Page("events", "Events", "events", _LISTS),
         Page("account", "Your account", ""),
         Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions"), ("job",)),
-        Page("job_form", "Job", "jobs", ("states", "outcomes", "dialogs")),
+        Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
     )
 }
 
