@@ -2,6 +2,7 @@
 import { get, send } from "../kit/api.js";
 import { ask, say } from "../kit/dialogs.js";
 import { fill, find, h, icon } from "../kit/dom.js";
+import { openExecution } from "../kit/execution.js";
 import { pager } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
@@ -10,7 +11,6 @@ import { jobPage, seesTenant } from "../kit/tree.js";
 import { inBulk } from "./attention_bulk.js";
 import { picking } from "./attention_pick.js";
 import { mayWrite } from "./attention_task.js";
-import { openRun } from "./execution_link.js";
 import { focusBack, keyed } from "./keyed.js";
 
 const LIMIT = 25, DAY = 86_400_000;
@@ -33,7 +33,7 @@ export function failures(counted) {
         if (!rows.length) fill(area, empty("No failure is left over", "Whatever failed in the last 24 hours was run again, or nothing failed.", { name: "check" }));
         else {
             if (!list.isConnected) fill(area, list);
-            keyed(list, rows, row => row.id, row => failure(row, pick, retry), { class: "failure" });
+            keyed(list, rows, row => row.id, row => failure(row, pick, { retry, look }), { class: "failure" });
         }
         fill(turns, total > LIMIT && pager(page, turn, "failures"));
         if (all) {
@@ -47,6 +47,8 @@ export function failures(counted) {
         offset = to;
         return read();
     }
+
+    const look = row => openExecution(row, { siblings: () => rows });
 
     async function retry(row) {
         const begun = await ask({
@@ -115,7 +117,7 @@ function bulkStep(body, rows, answered = () => {}) {
 
 const failed = count => `${number(count)} failed ${count === 1 ? "execution" : "executions"}`;
 
-function failure(row, pick, retry) {
+function failure(row, pick, { retry, look }) {
     const title = row.task.task_title;
     return [
         mayWrite && h("input", { type: "checkbox", "aria-label": `Select ${title}`, checked: pick.has(row.id), onchange: event => pick.set(row.id, event.currentTarget.checked) }),
@@ -124,7 +126,7 @@ function failure(row, pick, retry) {
                 h("span", { class: "soft small" }, row.attempt > 1 && ` · ${number(row.attempt)} attempts`, seesTenant && row.user_id && ` · ${row.user_id}`)),
             h("p", { class: "soft small cut-wide" }, row.error_message || "No error was recorded.")),
         h("div", { class: "actions" },
-            openRun(row, h("a", { class: "button small" }, "Look"), `Look at this execution of ${title}`),
+            h("button", { class: "button small", type: "button", "aria-label": `Look at this execution of ${title}`, onclick: () => look(row) }, "Look"),
             mayWrite && h("button", { class: "button small", type: "button", "aria-label": `Retry ${title}`, onclick: () => retry(row) }, icon("retry"), "Retry")),
     ];
 }

@@ -1,13 +1,12 @@
 // What ran when, as lanes by job; and what is due in the next 24 hours.
 import { fill, find, findAll, h } from "../kit/dom.js";
-import { drawer } from "../kit/dialogs.js";
+import { openAddressed, openExecution } from "../kit/execution.js";
 import { pager, query, setQuery, table } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { badge, REASONS } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
 import { local, number, span as words, time } from "../kit/time.js";
 import { jobPage } from "../kit/tree.js";
-import { showRun } from "./execution_link.js";
 import { forecast } from "./timeline_forecast.js";
 import { LANES, lanes, lanesOf, sentence } from "./timeline_lanes.js";
 import { runsOf } from "./timeline_runs.js";
@@ -77,14 +76,9 @@ function point(run) {
     pointed.textContent = run ? `${run.title} · ${sentence(run, now())}` : "";
 }
 
+/** The drawer of a run or of skipped times; its arrows go on to the others of the same job, newest first. */
 function open(run) {
-    if (run.status !== "skipped") return showRun(run.id);
-    const { body } = drawer(run.title);
-    fill(body, h("p", {}, badge("skipped")), h("p", {}, sentence(run, now())), run.row.error_message && h("p", { class: "soft" }, run.row.error_message),
-        h("dl", { class: "facts" },
-            h("dt", {}, "First"), h("dd", {}, time(run.row.scheduled_for)), h("dt", {}, "Last"), h("dd", {}, time(run.row.scheduled_until)),
-            h("dt", {}, "How many"), h("dd", {}, number(run.row.count))),
-        h("p", {}, h("a", { class: "button", href: jobPage(run.row.job_id) }, "The job")));
+    openExecution(run.row, { siblings: () => read.runs.filter(one => one.job === run.job).sort((a, b) => b.from - a.from).map(one => one.row) });
 }
 
 for (const button of findAll("#spans button")) button.addEventListener("click", () => {
@@ -100,3 +94,4 @@ addEventListener("resize", () => { if (board.isConnected) drawing.place(now()); 
 
 live(again);
 forecast();
+openAddressed();
