@@ -14,7 +14,6 @@ from django.db.models import (
     F,
     Func,
     OuterRef,
-    Q,
     QuerySet,
     TextField,
     Value,
@@ -60,12 +59,21 @@ def finished(tenant: Tenant, user_id: str | None, outcome: str | None = None) ->
     return executions_finished(tenant_id=tenant.pk, user=_forms(tenant, user_id), status=outcome)
 
 
-def has_retry(tenant: Tenant) -> Q:
-    """Executions of which there is a retry, live or finished."""
-    found = Q()
-    for model in (Execution, ExecutionLog):
-        found |= Q(Exists(model._default_manager.filter(tenant=tenant, retry_of=OuterRef("pk"))))
-    return found
+def with_retry(rows: QuerySet[Any], tenant: Tenant) -> QuerySet[Any]:
+    """Those of which there is a retry, live or finished."""
+    live, ended = _retries(tenant)
+    return rows.filter(live | ended)
+
+
+def without_retry(rows: QuerySet[Any], tenant: Tenant) -> QuerySet[Any]:
+    """The others. Two conditions rather than one: Postgres joins each, where it would try an OR row by row."""
+    live, ended = _retries(tenant)
+    return rows.filter(~live, ~ended)
+
+
+def _retries(tenant: Tenant) -> tuple[Exists, Exists]:
+    of_row = {"tenant": tenant, "retry_of": OuterRef("pk")}
+    return Exists(Execution.objects.filter(**of_row)), Exists(ExecutionLog.objects.filter(**of_row))
 
 
 def running(tenant: Tenant, user_id: str | None) -> QuerySet[Execution]:

@@ -64,8 +64,10 @@ class LogFilters(django_filters.FilterSet):
         return rows.filter(job_id__in=selectors.job_ids_named(member_of(self.request).tenant, value))
 
     def with_or_without_retry(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        retried = selectors.has_retry(member_of(self.request).tenant)
-        return rows.filter(retried) if value == "true" else rows.exclude(retried)
+        tenant = member_of(self.request).tenant
+        return (
+            selectors.with_retry(rows, tenant) if value == "true" else selectors.without_retry(rows, tenant)
+        )
 
     def elsewhere(self, rows: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
         return rows

@@ -1,7 +1,7 @@
 // One execution in a drawer: what became of it, when, in how many tries, what it gave back, and why it was skipped.
 import { get, send } from "./api.js";
 import { ask, drawer, say } from "./dialogs.js";
-import { fillIfNew, find, findAll, h, icon } from "./dom.js";
+import { fillIfNew, find, h, icon } from "./dom.js";
 import { attempts } from "./execution_attempts.js";
 import { live, refresh } from "./live.js";
 import { query, setQuery } from "./lists.js";
@@ -26,10 +26,9 @@ export function openExecution(log, { siblings = () => [] } = {}) {
     } else {
         open = { handle: drawer("Execution", { onclose: closed }), log: known(log), siblings };
         open.handle.dialog.addEventListener("keydown", arrows);
+        open.handle.body.replaceChildren(loading(6));
     }
     setQuery({ execution: open.log.id });
-    open.handle.body.filledFor = null;
-    open.handle.body.replaceChildren(loading(6));
     if (!watched) watched = live(() => read()) && true;
     else read();
 }
@@ -71,9 +70,13 @@ function show(handle, log) {
         h("div", { class: "page-head" },
             h("div", {}, badge(log.state === "pending" ? "pending" : log.status), " ",
                 h("a", { href: `${root.pages}jobs/${log.job_id}/` }, h("strong", {}, log.task.task_title))),
-            h("div", { class: "actions" }, actions(log), neighbour("previous", "Newer", over[place - 1]), neighbour("next", "Older", over[place + 1]))),
+            h("div", { class: "actions" }, actions(log), neighbour("previous", "Newer", place > 0), neighbour("next", "Older", place >= 0 && place < over.length - 1))),
         log.id < 0 ? skipped(log) : ran(log),
     ].flat());
+    // Where the button that was pressed stood, so that the keyboard goes on from there.
+    const stepped = handle.step && find(`[data-step=${handle.step}]`, handle.body);
+    handle.step = null;
+    if (!handle.dialog.contains(document.activeElement)) (stepped && !stepped.disabled ? stepped : find("button", handle.dialog)).focus();
 }
 
 function ran(log) {
@@ -148,18 +151,23 @@ function tool(name, label, run) {
     return h("button", { type: "button", class: "button small", onclick: async () => { if (await run()) await refresh(); } }, icon(name), label);
 }
 
-function neighbour(name, label, id) {
-    const open_ = () => openExecution(open.siblings().find(one => one.id === id), { siblings: open.siblings });
-    return h("button", { type: "button", class: "button small icon-only", "aria-label": label, title: label, "data-step": name, disabled: id === undefined, onclick: () => {
-        open_();
-        find(`[data-step=${name}]`, open.handle.body)?.focus();
-    } }, icon(name));
+function neighbour(name, label, there) {
+    return h("button", { type: "button", class: "button small icon-only", "aria-label": label, title: label, "data-step": name, disabled: !there, onclick: () => step(name) }, icon(name));
+}
+
+/** To the newer or older one in the list that this one was opened from. */
+function step(name) {
+    const over = open.siblings(), here = over.findIndex(one => one.id === open.log.id);
+    const there = here < 0 ? null : over[here + (name === "previous" ? -1 : 1)];
+    if (!there) return;
+    open.handle.step = name;
+    openExecution(there, { siblings: open.siblings });
 }
 
 function arrows(event) {
     const name = { ArrowLeft: "previous", ArrowRight: "next" }[event.key];
-    if (!name || ["INPUT", "TEXTAREA", "PRE"].includes(event.target.tagName) || event.target.scrollWidth > event.target.clientWidth) return;
-    findAll(`[data-step=${name}]`, open.handle.body).find(button => !button.disabled)?.click();
+    const own = ["INPUT", "TEXTAREA"].includes(event.target.tagName) || event.target.scrollWidth > event.target.clientWidth;
+    if (name && !own) step(name);
 }
 
 const both = value => h("span", {}, time(value), " ", h("span", { class: "soft small nowrap" }, utc(value)));

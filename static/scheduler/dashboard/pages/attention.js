@@ -2,6 +2,7 @@
 import { get, send } from "../kit/api.js";
 import { ask, say } from "../kit/dialogs.js";
 import { fill, find, h } from "../kit/dom.js";
+import { openAddressed } from "../kit/execution.js";
 import { pager, query, setQuery } from "../kit/lists.js";
 import { live, refresh } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
@@ -129,4 +130,5 @@ live(async () => {
     await read();
     await readOutcomes().catch(error => { if (error.detail === undefined) throw error; });
 });
+openAddressed();
 failures(count => { unretried = count; drawSummary(); });

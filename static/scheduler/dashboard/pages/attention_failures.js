@@ -2,18 +2,20 @@
 import { get, send } from "../kit/api.js";
 import { ask, say } from "../kit/dialogs.js";
 import { fill, find, h, icon } from "../kit/dom.js";
+import { openExecution } from "../kit/execution.js";
 import { pager } from "../kit/lists.js";
-import { live, refresh } from "../kit/live.js";
+import { live } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
 import { number, time } from "../kit/time.js";
 import { jobPage, seesTenant } from "../kit/tree.js";
 import { inBulk } from "./attention_bulk.js";
 import { picking } from "./attention_pick.js";
 import { mayWrite } from "./attention_task.js";
-import { openRun } from "./execution_link.js";
 import { focusBack, keyed } from "./keyed.js";
 
-const LIMIT = 25, DAY = 86_400_000, AT_ONCE = 500; // of what a filter of `bulk-retry` finds
+const LIMIT = 25, DAY = 86_400_000;
+const AT_ONCE = 500; // of what a filter of `bulk-retry` finds
+const EVERY = 4000; // each run moves the pulse, and there may be a day full of failures to count
 
 /** Fills the page's second part; `counted(n)` hears how many there are. */
 export function failures(counted) {
@@ -31,7 +33,7 @@ export function failures(counted) {
         if (!rows.length) fill(area, empty("No failure is left over", "Whatever failed in the last 24 hours was run again, or nothing failed.", { name: "check" }));
         else {
             if (!list.isConnected) fill(area, list);
-            keyed(list, rows, row => row.id, row => failure(row, pick, retry), { class: "failure" });
+            keyed(list, rows, row => row.id, row => failure(row, pick, { retry, look }), { class: "failure" });
         }
         fill(turns, total > LIMIT && pager(page, turn, "failures"));
         if (all) {
@@ -46,6 +48,8 @@ export function failures(counted) {
         return read();
     }
 
+    const look = row => openExecution(row, { siblings: () => rows });
+
     async function retry(row) {
         const begun = await ask({
             title: `Retry ${row.task.task_title}`, action: "Retry", reason: "optional",
@@ -55,7 +59,7 @@ export function failures(counted) {
         focusBack(list, row.id);
         if (!begun) return;
         say(`${row.task.task_title} will run again as soon as a worker is free.`);
-        await refresh();
+        await read();
         focusBack(list, row.id);
     }
 
@@ -67,7 +71,7 @@ export function failures(counted) {
         });
         if (!begun) return;
         pick.clear();
-        await refresh();
+        await read();
     }
 
     find("#failures-retry")?.addEventListener("click", () => {
@@ -75,7 +79,21 @@ export function failures(counted) {
         return inBulkly(failed(chosen.length), chosen.length, [bulkStep({ execution_ids: chosen.map(row => row.id) }, rows)]);
     });
     all?.addEventListener("click", () => inBulkly(failed(total), total, rounds(total, { status: "failed", since: since(), until: new Date().toISOString() }, rows)));
-    return live(read);
+    return live(paced(read, EVERY));
+}
+
+/** Runs `read` at once where it has not run for `every` milliseconds, and otherwise later, once. */
+function paced(read, every) {
+    let last = -Infinity, timer = null;
+    return () => {
+        const wait = last + every - performance.now();
+        if (wait > 0) {
+            timer ??= setTimeout(() => { timer = null; last = performance.now(); read(); }, wait);
+            return null;
+        }
+        last = performance.now();
+        return read();
+    };
 }
 
 /** What a filter finds is run again some hundred at a time; a retry that fails meanwhile is not retried by this. */
@@ -99,7 +117,7 @@ function bulkStep(body, rows, answered = () => {}) {
 
 const failed = count => `${number(count)} failed ${count === 1 ? "execution" : "executions"}`;
 
-function failure(row, pick, retry) {
+function failure(row, pick, { retry, look }) {
     const title = row.task.task_title;
     return [
         mayWrite && h("input", { type: "checkbox", "aria-label": `Select ${title}`, checked: pick.has(row.id), onchange: event => pick.set(row.id, event.currentTarget.checked) }),
@@ -108,7 +126,7 @@ function failure(row, pick, retry) {
                 h("span", { class: "soft small" }, row.attempt > 1 && ` · ${number(row.attempt)} attempts`, seesTenant && row.user_id && ` · ${row.user_id}`)),
             h("p", { class: "soft small cut-wide" }, row.error_message || "No error was recorded.")),
         h("div", { class: "actions" },
-            openRun(row, h("a", { class: "button small" }, "Look"), `Look at this execution of ${title}`),
+            h("button", { class: "button small", type: "button", "aria-label": `Look at this execution of ${title}`, onclick: () => look(row) }, "Look"),
             mayWrite && h("button", { class: "button small", type: "button", "aria-label": `Retry ${title}`, onclick: () => retry(row) }, icon("retry"), "Retry")),
     ];
 }

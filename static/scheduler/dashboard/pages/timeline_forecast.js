@@ -88,10 +88,9 @@ function notes({ jobs, left_out: out, from, minutes }) {
 function options({ options: rows, peak, suggested_jitter_seconds: suggested }) {
     if (!rows.length) return null;
     return table("What a jitter would make of the peak", [
-        { name: "Jitter of each job", build: row => (row.jitter_seconds ? jitterWords(row.jitter_seconds) : "none") },
+        { name: "Jitter of each job", build: row => [row.jitter_seconds ? jitterWords(row.jitter_seconds) : "none", " ", row.jitter_seconds === suggested && suggested > 0 && h("span", { class: "badge active" }, "Suggested")] },
         { name: "Peak", number: true, build: row => `${number(row.peak)} a minute` },
         { name: "Less by", number: true, build: row => (row.peak < peak.count ? `${Math.round(100 - 100 * row.peak / peak.count)} %` : "—") },
-        { name: "", label: "Advice", build: row => row.jitter_seconds === suggested && suggested > 0 && h("span", { class: "badge active" }, "Suggested") },
     ], rows);
 }
 
@@ -121,18 +120,21 @@ function config(answer, width) {
     const end = Date.parse(answer.from) + answer.minutes.length * MINUTE;
     const changes = clockChanges(Date.parse(answer.from), end).map(change => found.findIndex(step => step.at >= change.at));
     const curve = { stepped: true, pointRadius: 0, pointHitRadius: 8, borderWidth: 1.5 };
+    // The first is drawn last, on top.
     const datasets = [
-        { ...curve, label: "As planned", data: found.map(step => step.planned), borderColor: colour("--accent"), backgroundColor: `color-mix(in srgb, ${colour("--accent")} 22%, transparent)`, fill: "origin", order: 2 },
-        { type: "line", label: `Peak: ${number(answer.peak.count)} at ${local(peak, "hour")}`, data: found.map((_, n) => (n === top ? answer.peak.count : null)), pointStyle: "triangle", pointRadius: 7, showLine: false, borderColor: colour("--failed"), backgroundColor: colour("--failed"), order: 0 },
-    ];
-    if (jitter > 0) datasets.splice(1, 0, { ...curve, label: `With a jitter of ${jitterWords(jitter)}`, data: found.map(step => step.flattened), borderColor: colour("--success"), borderDash: [5, 3], borderWidth: 2, fill: false, order: 1 });
+        { label: `Peak: ${number(answer.peak.count)} at ${local(peak, "hour")}`, data: found.map((_, n) => (n === top ? answer.peak.count : null)), pointStyle: "triangle", pointRadius: 7, clip: 10, showLine: false, borderColor: colour("--failed"), backgroundColor: colour("--failed") },
+        jitter > 0 && { ...curve, label: `With a jitter of ${jitterWords(jitter)}`, data: found.map(step => step.flattened), borderColor: colour("--success"), borderDash: [5, 3], borderWidth: 2, fill: false },
+        { ...curve, label: "As planned", data: found.map(step => step.planned), borderColor: colour("--accent"), backgroundColor: `color-mix(in srgb, ${colour("--accent")} 22%, transparent)`, fill: "origin" },
+    ].filter(Boolean);
+    const apart = [1, 2, 3, 4, 6].find(hours => HOURS / hours * 75 <= width) ?? 6; // hours between two labels
+    const isMarked = at => at.getMinutes() === 0 && at.getHours() % apart === 0;
     return {
         type: "line",
         data: { labels: found.map(step => local(step.at, "hour")), datasets },
         plugins: [clockMarks],
         options: {
-            scales: { x: { grid: { display: false }, ticks: { maxTicksLimit: Math.max(4, Math.floor(width / 90)) } }, y: { beginAtZero: true, suggestedMax: answer.peak.count * 1.1, ticks: { precision: 0, maxTicksLimit: 6 }, title: { display: width > 500, text: "runs a minute" } } },
-            plugins: { legend: { position: "bottom", labels: { color: colour("--text-soft"), boxWidth: 18, usePointStyle: false } }, clockMarks: { at: changes, colour: colour("--skipped") } },
+            scales: { x: { grid: { display: false }, ticks: { autoSkip: false, callback: n => (isMarked(new Date(found[n].at)) ? local(found[n].at, "hour") : null) } }, y: { beginAtZero: true, suggestedMax: answer.peak.count, ticks: { precision: 0, maxTicksLimit: 6 }, title: { display: width > 500, text: "runs a minute" } } },
+            plugins: { legend: { position: "bottom", reverse: true, labels: { color: colour("--text-soft"), boxWidth: 18, usePointStyle: false } }, clockMarks: { at: changes, colour: colour("--skipped") } },
         },
     };
 }

@@ -8,7 +8,7 @@ import { keyed } from "./keyed.js";
 export const LANES = 40; // on one page
 const NARROWEST = 7; // pixels of a bar, as the sheet has it
 const ROWS = 4; // of runs that overlap within a lane
-const STEPS = [5, 10, 15, 30, 60, 120, 180, 240, 360].map(minutes => minutes * 60_000);
+const STEPS = [0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360].map(minutes => minutes * 60_000);
 
 /** "Succeeded: began 10:02:01, took 2.4 s, 300 ms after it was due." */
 export function sentence({ status, from, to, due, row }, now) {
@@ -54,7 +54,7 @@ export function lanes(element, { open, point }) {
         for (const key of bars.keys()) if (!kept.has(key)) bars.delete(key);
         shown.forEach((lane, n) => track(find(".lane-track", list.children[n]), lane.runs));
         place(to);
-        enter(bars.get(entry)?.button ?? findAll(".run", list).at(-1));
+        enter(bars.get(entry)?.button ?? findAll(".run", list.firstChild).at(-1));
     }
 
     function track(element_, runs) {
@@ -92,7 +92,7 @@ export function lanes(element, { open, point }) {
         for (let at = Math.ceil((window_[0] - zone) / step) * step + zone; at <= window_[1]; at += step) marks.push(at);
         fill(axis, marks.map(at => {
             const fits = (window_[1] - at) / span * axis.clientWidth > 60;
-            const mark = h("span", {}, fits && local(at, "hour"));
+            const mark = h("span", {}, fits && local(at, step < 60_000 ? "clock" : "hour"));
             mark.style.left = `${100 * (at - window_[0]) / span}%`;
             return mark;
         }));

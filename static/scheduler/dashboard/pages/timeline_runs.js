@@ -1,8 +1,9 @@
 // The runs of a window, newest first and no more than are drawn; once read, only what is new is asked for.
 import { get } from "../kit/api.js";
 
-export const DRAWN = 500; // at most, of executions
-const NEW = 50, RUNNING = 200, SKIPS = 200;
+// At most, of executions: a row is some 600 bytes, and a page shall not bring more than 300 kB.
+export const DRAWN = 250;
+const NEW = 25, RUNNING = 100, SKIPS = 100;
 
 /** A run as it is drawn: {key, id, job, title, status, from, to (null: still running), due, row}; times in milliseconds. */
 function drawn(row) {
@@ -16,7 +17,7 @@ function drawn(row) {
     };
 }
 
-/** `read(span)` resolves to {runs, total, drawn, skips, more}; `more` are skips or running ones that are left out. */
+/** `read(span)` resolves to {runs, total, drawn, oldest, running, skips, more}; `more` are skips or running ones that are left out. */
 export function runsOf() {
     let of = null, finished = new Map(), total = 0;
 
@@ -48,7 +49,7 @@ export function runsOf() {
         of = span;
         const live = running.logs.filter(row => !finished.has(row.id));
         return {
-            runs: [...kept, ...live, ...skipped.logs].map(drawn), total, drawn: kept.length, running: live.length,
+            runs: [...kept, ...live, ...skipped.logs].map(drawn), total, drawn: kept.length, oldest: kept.at(-1)?.scheduled_for, running: live.length,
             skips: skipped.logs.reduce((sum, row) => sum + row.count, 0),
             more: running.has_more || skipped.has_more,
         };
