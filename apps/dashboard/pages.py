@@ -26,13 +26,17 @@ _KIT = ("dom", "api", "time", "live", "shell", "theme_switch")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`name` is the URL's, the template's and the script's; `kit` are modules it imports beside those of every page."""
+    """`name` is the URL's, the template's and the script's; `kit` are modules it imports beside those of every page.
+
+    `reads` are what its script asks the API for as soon as it runs, to the letter: the browser need not wait for it.
+    """
 
     name: str
     title: str
     section: str  # the entry of the navigation that it belongs to
     kit: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 # What the navigation has, in order: section, title.
@@ -45,15 +49,29 @@ NAVIGATION = (
     ("events", "Events"),
 )
 _LISTS = ("states", "outcomes", "dialogs", "lists")
+_DRAWER = ("execution", "execution_attempts")
 PAGES = {
     page.name: page
     for page in (
-        Page("overview", "Overview", "overview", (*_LISTS, "charts")),
+        Page(
+            "overview",
+            "Overview",
+            "overview",
+            (*_LISTS, "tree", "events", "charts"),
+            sheets=("tree", "overview"),
+            reads=(
+                "dashboard",
+                "insights/hours?hours=24",
+                "jobs?status=needs_intervention&limit=3",
+                "jobs?status=failed&limit=3",
+                "jobs/categories",
+            ),
+        ),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
-        Page("executions", "Executions", "executions", _LISTS),
-        Page("attention", "Needs attention", "attention", _LISTS),
-        Page("timeline", "Timeline", "timeline", ("states", "outcomes", "charts")),
-        Page("events", "Events", "events", _LISTS),
+        Page("executions", "Executions", "executions", (*_LISTS, "tree", *_DRAWER), ("tree", "execution")),
+        Page("attention", "Needs attention", "attention", (*_LISTS, "tree"), ("attention",)),
+        Page("timeline", "Timeline", "timeline", (*_LISTS, "tree", "charts"), ("timeline",)),
+        Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
         Page("account", "Your account", ""),
         Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions"), ("job",)),
         Page("job_form", "Job", "jobs", ("states", "outcomes", "dialogs")),
