@@ -79,7 +79,7 @@ PAGES = {
         ),
         Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
         Page("account", "Your account", ""),
-        Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions"), ("job",)),
+        Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions", *_DRAWER), ("job", "execution")),
         Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
     )
 }
