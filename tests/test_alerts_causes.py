@@ -1,6 +1,6 @@
 """Each alert by what really causes it, and its end by the commands of its runbook. Here: leaders, workers and jobs.
 
-Of the three that look at an hour, the hour is passed by making what they look at older.
+Where an alert looks at an hour or at ten minutes, they are passed by making older what it looks at.
 """
 
 from __future__ import annotations
