@@ -24,6 +24,7 @@ from tests.plugins import POSTGRES
 from tests.workers import Session, WorkerProcess, workers
 
 pytest_plugins = [
+    "tests.dashboard_browser",
     "tests.plugins.matrix",
     "tests.plugins.no_skips",
     "tests.plugins.notifying",

@@ -6,7 +6,7 @@ Reads only; `runs.job_run_now` acts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -35,10 +35,14 @@ _NEEDY = needs_somebody() | _SWITCHED_OFF
 _CRITICAL = is_stopped() | _SWITCHED_OFF | Q(cursor__consecutive_failures__gte=CRITICAL_IN_A_ROW)
 
 
-def needy_jobs(tenant: Tenant, user_id: str) -> QuerySet[Job]:
-    """The user's jobs that need somebody, each with its cursor, those that failed longest first.
+WORST_FIRST = ("-in_a_row", "-id")
 
-    `recent_failures` counts the failures of the last seven days, `sentences` are our words on the latest of them.
+
+def needy_jobs(tenant: Tenant, user_id: str | None) -> QuerySet[Job]:
+    """The user's jobs, or the tenant's, that need somebody, each with its cursor, those that failed longest first.
+
+    `in_a_row` is how often it failed in a row, `recent_failures` counts the failures of the last seven days, and
+    `sentences` are our words on the latest of them.
     """
     failures = ExecutionLog.objects.filter(
         tenant=tenant,
@@ -52,6 +56,7 @@ def needy_jobs(tenant: Tenant, user_id: str) -> QuerySet[Job]:
         jobs_of(tenant, user_id=user_id)
         .filter(_NEEDY)
         .annotate(
+            in_a_row=Coalesce("cursor__consecutive_failures", Value(0)),
             recent_failures=Coalesce(Subquery(counted, output_field=IntegerField()), Value(0)),
             sentences=ArraySubquery(latest),
         )
@@ -61,10 +66,14 @@ def needy_jobs(tenant: Tenant, user_id: str) -> QuerySet[Job]:
 
 def intervention_tasks(tenant: Tenant, user_id: str) -> list[dict[str, Any]]:
     """The user's jobs that need somebody, as dashboards know them; three queries whatever their number."""
-    jobs = list(needy_jobs(tenant, user_id))
+    return task_payloads(tenant, list(needy_jobs(tenant, user_id)))
+
+
+def task_payloads(tenant: Tenant, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Jobs of `needy_jobs` as dashboards know them, in two queries whatever their number."""
     users = canonical_ids(tenant.pk, [(job.user_id, job.legacy_user_id) for job in jobs])
     now = database_now()
-    return [_task(job, user, job.cursor, now) for job, user in zip(jobs, users, strict=True)]
+    return [_task(job, user, _cursor(job), now) for job, user in zip(jobs, users, strict=True)]
 
 
 def intervention_summary(tenant: Tenant, user_id: str) -> dict[str, Any]:
@@ -90,6 +99,12 @@ def intervention_summary(tenant: Tenant, user_id: str) -> dict[str, Any]:
         "critical_failures": sum(row["critical"] for row in by_type),
         "oldest_failure_hours": None if age is None else round(age / timedelta(hours=1), 2),
     }
+
+
+def _cursor(job: Job) -> Cursor:
+    """One that has lost its cursor may have been switched off as any other, and is shown without failures."""
+    found: Cursor | None = getattr(job, "cursor", None)
+    return found or Cursor(job_id=job.id, consecutive_failures=0, quarantine_reason="")
 
 
 def _task(job: Any, user_id: str | None, cursor: Cursor, now: Any) -> dict[str, Any]:

@@ -7,7 +7,16 @@ from django.db import models
 from django.db.models.functions import Cast, Coalesce, Now
 
 from apps.executions.states import Outcome
-from apps.jobs.states import DstGap, DstOverlap, Misfire, Overlap, Switch, Trigger
+from apps.jobs.states import (
+    ENDPOINT_GONE,
+    FAILING_IN_A_ROW,
+    DstGap,
+    DstOverlap,
+    Misfire,
+    Overlap,
+    Switch,
+    Trigger,
+)
 
 PLATFORM_CATEGORY = "platform_insights"  # the monitoring jobs of connected platforms
 
@@ -97,6 +106,14 @@ class Job(models.Model):
                 condition=models.Q(deleted_at=None, legacy_user_id__isnull=False),
                 name="job_of_legacy_user",
             ),
+            # The pulse: what was changed last, deleted jobs too, and what the scheduler itself has switched off.
+            models.Index(fields=["tenant", "updated_at"], name="job_changed"),
+            models.Index(fields=["tenant", "user_id", "updated_at"], name="job_changed_of_user"),
+            models.Index(
+                fields=["tenant", "id"],
+                condition=models.Q(switch=Switch.PAUSED, pause_reason=ENDPOINT_GONE),
+                name="job_gone",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -168,6 +185,14 @@ class Cursor(models.Model):
             models.Index(
                 fields=["tenant", "next_run_at", "job"], name="cursor_next_of_tenant"
             ),  # the dashboard
+            # The pulse: jobs that may need somebody. Few have an entry, and a success changes none of its columns.
+            models.Index(
+                fields=["tenant", "job"],
+                condition=models.Q(consecutive_failures__gte=FAILING_IN_A_ROW)
+                | models.Q(cool_off_until__isnull=False)
+                | models.Q(quarantined_at__isnull=False),
+                name="cursor_needy",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,6 +62,14 @@ def job_of(
         own = ExpressionWrapper(user_rows(tenant.pk, user_id), output_field=BooleanField())
         jobs = jobs.annotate(owned=Coalesce(own, Value(False)))
     return jobs.first()
+
+
+def ids_of(tenant: Tenant, job_ids: Collection[int], *, user_id: str | None) -> list[int]:
+    """Those of `job_ids` that are jobs of the tenant, or of the user, in order."""
+    jobs = Job.objects.filter(tenant=tenant, deleted_at=None, id__in=job_ids)
+    if user_id is not None:
+        jobs = jobs.filter(user_rows(tenant.pk, user_id))
+    return list(jobs.order_by("id").values_list("id", flat=True))
 
 
 def job_counts(jobs: QuerySet[Any]) -> dict[str, int]:

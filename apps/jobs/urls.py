@@ -4,7 +4,12 @@ from django.urls import re_path
 
 from apps.jobs.api.calendars import CalendarViewSet
 from apps.jobs.api.executions import ExecutionActions
-from apps.jobs.api.interventions import ManualTrigger, TaskInterventionSummary, TasksNeedingIntervention
+from apps.jobs.api.interventions import (
+    AllTasksNeedingIntervention,
+    ManualTrigger,
+    TaskInterventionSummary,
+    TasksNeedingIntervention,
+)
 from apps.jobs.api.platforms import ConnectionViewSet, PlatformInsightsViewSet
 from apps.jobs.api.views import JobViewSet
 from apps.tenants.api.routing import Router
@@ -18,6 +23,11 @@ router.register("platform-insights", PlatformInsightsViewSet, basename="platform
 
 urlpatterns = [
     *router.urls,
+    re_path(
+        r"^tasks-needing-intervention/?$",
+        AllTasksNeedingIntervention.as_view(),
+        name="tasks-needing-intervention-list",
+    ),
     re_path(
         r"^tasks-needing-intervention/(?P<user_id>[^/]+)/?$",
         TasksNeedingIntervention.as_view(),

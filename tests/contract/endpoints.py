@@ -14,6 +14,7 @@ from tests.contract.schemas import (
     channels,
     events,
     executions,
+    insights,
     interventions,
     jobs,
     overview,
@@ -64,7 +65,12 @@ def _execution(name: str) -> Endpoint:
 
 READS = [
     _read("dashboard", "dashboard", "dashboard", overview.DASHBOARD),
+    _read("pulse", "pulse", "pulse", overview.PULSE),
     _read("jobs", "job-list", "jobs", jobs.JOBS, key="jobs"),
+    _read("categories", "job-categories", "jobs/categories", jobs.CATEGORIES),
+    _read(
+        "outcomes", "job-outcomes", "jobs/outcomes", jobs.OUTCOMES, query={"job_id": "{every}"}, empty=None
+    ),
     _read("job", "job-detail", "jobs/{job}", jobs.JOB),
     _read("paused job", "job-detail", "jobs/{paused}", jobs.JOB),
     _read("failing job", "job-detail", "jobs/{failing}", jobs.JOB),
@@ -93,6 +99,13 @@ READS = [
     ),
     _read("event stats", "event-log-stats", "event-logs/stats", events.STATISTICS),
     _read("needy", "tasks-needing-intervention", "tasks-needing-intervention/{user}", interventions.TASKS),
+    _read(
+        "all needy",
+        "tasks-needing-intervention-list",
+        "tasks-needing-intervention",
+        interventions.TASK_LIST,
+        key="tasks",
+    ),
     _read("summary", "task-intervention-summary", "task-intervention/summary/{user}", interventions.SUMMARY),
     _read("calendars", "calendar-list", "calendars", calendars.CALENDARS, key="calendars"),
     _read("calendar", "calendar-detail", "calendars/{calendar}", calendars.CALENDAR),
@@ -124,6 +137,9 @@ READS = [
     _read("invitations", "invitation-list", "invitations", people.INVITATIONS, key="invitations", member=403),
     _read("status", "status", "status", overview.STATUS),
     _read("usage", "usage", "usage", overview.USAGE),
+    # The first item stands for all: in the hour before this one something ended.
+    _read("hours", "insights-hours", "insights/hours", insights.HOURS, query={"hours": 2}),
+    _read("forecast", "insights-forecast", "insights/forecast", insights.FORECAST),
     _read("health", "health", "health", overview.HEALTH, empty=503),  # nobody leads
 ]
 # The description of the API itself: its own tests compare it with the committed file.

@@ -29,7 +29,8 @@ def path_of(route: Route) -> str:
 
 
 def named_in(route: Route) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(route.path) if name}
+    """The objects of its path; those of its query string are a filter, which finds nothing of others'."""
+    return {name for _, name, _, _ in Formatter().parse(path_of(route)) if name}
 
 
 def asked_as(send: Any, route: Route, objects: dict[str, Any]) -> Any:

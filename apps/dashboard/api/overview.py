@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.urls import get_urlconf
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import status
@@ -13,8 +16,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.dashboard.api.shapes import DashboardShape, HealthShape, StatusShape, UsageShape
+from apps.dashboard.api.shapes import DashboardShape, HealthShape, PulseShape, StatusShape, UsageShape
 from apps.dashboard.overview import dashboard_payload
+from apps.dashboard.pulse import pulse_payload
 from apps.dashboard.usage import usage_payload
 from apps.leadership.selectors import leadership_status
 from apps.tenants.api.access import member_of
@@ -29,6 +33,16 @@ class Dashboard(TenantView):
     def get(self, request: Request) -> Response:
         """The tenant's numbers and up to 50 jobs, the next to run first: the member's, or the tenant's for admins."""
         return Response(dashboard_payload(member_of(request)))
+
+
+class Pulse(TenantView):
+    @extend_schema(operation_id="pulse_read", responses={200: PulseShape})
+    def get(self, request: Request) -> Response:
+        """Whether anything moved, for pages that ask each second: `token` is another one as soon as an execution of the
+        member (of the tenant for admins and owners) starts or ends, a job or its condition changes, or an event is
+        written.
+        """
+        return Response(pulse_payload(member_of(request)))
 
 
 class Status(TenantView):
@@ -81,7 +95,21 @@ def _checks() -> tuple[dict[str, str], float | None]:
     )
 
 
+class _OnceGenerator(SchemaGenerator):
+    """Describes a URL conf once in a process: it is the same for everybody, and costs a tenth of a second."""
+
+    def get_schema(self, request: Any = None, public: bool = False) -> Any:
+        return _described(get_urlconf() or settings.ROOT_URLCONF)
+
+
+@cache
+def _described(urlconf: str) -> Any:
+    generator: Any = SchemaGenerator(urlconf=urlconf)  # type: ignore[no-untyped-call]
+    return generator.get_schema(request=None, public=True)
+
+
 class Schema(SpectacularAPIView):
     """This API, described in OpenAPI 3.1."""
 
+    generator_class = _OnceGenerator
     renderer_classes = [JSONRenderer]  # refusals too: the library's own renderers would send them as a schema

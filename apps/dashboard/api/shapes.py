@@ -169,6 +169,16 @@ class DashboardShape(Shape):
     last_updated = serializers.DateTimeField()
 
 
+class PulseShape(Shape):
+    token = serializers.CharField(help_text="Opaque; only ever to be compared with the one before.")
+    running = serializers.IntegerField()
+    waiting = serializers.IntegerField(
+        help_text="Executions that could start now, counted to 1,000; a member's, among 10,000 of the tenant's."
+    )
+    attention = serializers.IntegerField(help_text="Tasks that need intervention; counted to 100.")
+    last_updated = serializers.DateTimeField()
+
+
 class LeadershipShape(Shape):
     mode = serializers.ChoiceField(choices=["postgres_advisory_lock"])
     is_leader = serializers.BooleanField(help_text="Somebody leads.")

@@ -45,6 +45,7 @@ class JobFilters(django_filters.FilterSet):
 
     status = _choice(Status.values)
     task_type = _text()
+    task_category = _text()
     user_id = _text(
         method="elsewhere",
         help_text="Whose, in any form of the id. For admins and owners; members see their own.",

@@ -12,19 +12,42 @@ from apps.jobs import runs
 from apps.jobs.api.access import JobAccessView, visible_job
 from apps.jobs.api.body import reason_of
 from apps.jobs.api.interventions_schema import (
+    OF_USER,
     TASK_ID,
     TASK_TYPE,
     USER_ID,
     InterventionSummaryShape,
+    InterventionTaskListShape,
     InterventionTasksShape,
     ManuallyTriggeredShape,
 )
 from apps.jobs.api.schema import ReasonShape
-from apps.jobs.interventions import intervention_summary, intervention_tasks
-from apps.tenants.api.access import member_of, path_user
-from apps.tenants.api.schema import ErrorShape
+from apps.jobs.interventions import (
+    WORST_FIRST,
+    intervention_summary,
+    intervention_tasks,
+    needy_jobs,
+    task_payloads,
+)
+from apps.tenants.api.access import listed_user, member_of, path_user
+from apps.tenants.api.paging import envelope
+from apps.tenants.api.schema import PAGING, ErrorShape
 
 _OF_A_USER = {400: ErrorShape, 403: ErrorShape}
+
+
+class AllTasksNeedingIntervention(JobAccessView):
+    @extend_schema(
+        operation_id="tasks_needing_intervention_list",
+        parameters=[OF_USER, *PAGING],
+        responses={200: InterventionTaskListShape, **_OF_A_USER},
+    )
+    def get(self, request: Request) -> Response:
+        """The member's tasks that need somebody, the tenant's for admins and owners, the worst first."""
+        tenant = member_of(request).tenant
+        needy = needy_jobs(tenant, listed_user(request, request.query_params.get("user_id")))
+        page = envelope(needy, request, "tasks", lambda jobs: task_payloads(tenant, jobs), order=WORST_FIRST)
+        return Response(page)
 
 
 class TasksNeedingIntervention(JobAccessView):

@@ -8,13 +8,16 @@ from rest_framework import serializers
 
 from apps.jobs.interventions import CRITICAL_IN_A_ROW
 from apps.jobs.states import Status
-from apps.tenants.api.schema import Shape
+from apps.tenants.api.schema import PageShape, Shape
 
 USER_ID = OpenApiParameter(
     "user_id",
     OpenApiTypes.STR,
     OpenApiParameter.PATH,
     description="Whose tasks, in any form of the id. Members: their own only.",
+)
+OF_USER = OpenApiParameter(
+    "user_id", OpenApiTypes.STR, description="For admins and owners; members see their own."
 )
 TASK_TYPE = OpenApiParameter("task_type", OpenApiTypes.STR, OpenApiParameter.PATH)
 TASK_ID = OpenApiParameter("task_id", OpenApiTypes.INT64, OpenApiParameter.PATH)
@@ -50,6 +53,10 @@ class InterventionTasksShape(Shape):
     success = serializers.BooleanField()
     tasks = InterventionTaskShape(many=True)
     count = serializers.IntegerField()
+
+
+class InterventionTaskListShape(PageShape):
+    tasks = InterventionTaskShape(many=True)
 
 
 class InterventionSummaryShape(Shape):

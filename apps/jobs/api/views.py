@@ -16,6 +16,7 @@ from apps.jobs.api.actions import JobActions
 from apps.jobs.api.body import BLANK, flat_fields, json_object
 from apps.jobs.api.filters import JobFilters, asked_jobs
 from apps.jobs.api.history import JobHistory
+from apps.jobs.api.insights import JobInsights
 from apps.jobs.api.schema import (
     JOB_ID,
     JobBodyShape,
@@ -34,7 +35,7 @@ from apps.tenants.api.schema import IF_MATCH, PAGING, ErrorShape
 _KEPT = frozenset({"user_id", "legacy_user_id", "external_key"})
 
 
-class JobViewSet(JobActions, JobHistory):
+class JobViewSet(JobActions, JobHistory, JobInsights):
     lookup_url_kwarg = "job_id"
     lookup_value_regex = "[^/]+"
     # Where the description of the list finds its filters; `asked_jobs` applies them.

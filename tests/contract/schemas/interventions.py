@@ -10,6 +10,7 @@ from tests.contract.schemas.words import (
     TIME,
     WORD,
     always,
+    envelope,
     exact_object,
     list_of,
     nullable,
@@ -36,6 +37,7 @@ TASK = exact_object(
     website_url=nullable(STRING),
 )
 TASKS = exact_object({"success": always(True), "tasks": list_of(TASK), "count": COUNT})
+TASK_LIST = envelope("tasks", TASK)
 RUN_NOW = exact_object(
     {"success": always(True), "task_id": INTEGER, "execution_id": INTEGER, "message": WORD}
 )

@@ -48,6 +48,39 @@ JOB = exact_object(
 )
 JOBS = envelope("jobs", JOB, total_jobs=COUNT, recurring_jobs=COUNT, one_time_jobs=COUNT)
 
+CATEGORIES = exact_object(
+    {
+        "categories": list_of(
+            exact_object(
+                {
+                    "category": STRING,
+                    "label": STRING,
+                    "job_count": COUNT,
+                    "active": COUNT,
+                    "paused": COUNT,
+                    "failed": COUNT,
+                    "needs_intervention": COUNT,
+                    "completed": COUNT,
+                }
+            )
+        ),
+        "total_jobs": COUNT,
+    }
+)
+_OUTCOME = exact_object(
+    {
+        "id": INTEGER,
+        "status": one_of("success", "failed", "running", "skipped"),
+        "scheduled_for": TIME,
+        "scheduled_until": TIME,
+        "execution_time_ms": nullable(COUNT),
+        "reason": nullable(WORD),
+        "count": COUNT,
+        "kind": nullable(WORD),
+    }
+)
+OUTCOMES = exact_object({"outcomes": {"type": "object", "additionalProperties": list_of(_OUTCOME)}})
+
 _RUN = exact_object(
     {
         "run_time": TIME,

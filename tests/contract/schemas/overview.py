@@ -48,6 +48,9 @@ DASHBOARD = exact_object(
         "last_updated": TIME,
     }
 )
+PULSE = exact_object(
+    {"token": WORD, "running": COUNT, "waiting": COUNT, "attention": COUNT, "last_updated": TIME}
+)
 _USED = exact_object({"limit": nullable(COUNT), "used": COUNT})
 _MADE = exact_object({"limit": nullable(COUNT), "used": nullable(COUNT), "resets_at": TIME})
 USAGE = exact_object(

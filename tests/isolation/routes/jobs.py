@@ -8,6 +8,8 @@ ROUTES = [
     Route("job-list", "GET", "jobs"),
     Route("job-list", "POST", "jobs", owner=201, admin=201, member=201, viewer=403, elsewhere=201, body=JOB),
     Route("job-preview", "POST", "jobs/preview", viewer=403, body=SCHEDULE),
+    Route("job-categories", "GET", "jobs/categories"),
+    Route("job-outcomes", "GET", "jobs/outcomes?job_id={job}"),
     Route("job-detail", "GET", "jobs/{job}", **OTHERS_OBJECT),
     Route("job-detail", "PATCH", "jobs/{job}", body={"name": "renamed"}, **OTHERS_OBJECT),
     Route("job-detail", "PUT", "jobs/{job}", body=JOB, **OTHERS_OBJECT),

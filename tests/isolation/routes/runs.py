@@ -27,6 +27,8 @@ ROUTES: list[Route] = [
         elsewhere=202,
         body={"execution_ids": [1]},
     ),
+    Route("tasks-needing-intervention-list", "GET", "tasks-needing-intervention"),
+    Route("tasks-needing-intervention-list", "GET", "tasks-needing-intervention?user_id={user}", **_ALICES),
     Route("tasks-needing-intervention", "GET", "tasks-needing-intervention/{user}", **_ALICES),
     Route("task-intervention-summary", "GET", "task-intervention/summary/{user}", **_ALICES),
     Route(

@@ -137,6 +137,36 @@ BODIES: dict[str, Any] = {
     },
 }
 
+_BY_STATUS = {"active": 0, "paused": 0, "failed": 0, "needs_intervention": 0, "completed": 0}
+_SKIPPED = {
+    "id": -17,
+    "status": "skipped",
+    "scheduled_for": "2026-11-21T01:30:00Z",
+    "scheduled_until": "2026-11-23T01:30:00Z",
+    "execution_time_ms": None,
+    "reason": "paused",
+    "count": 3,
+    "kind": None,
+    "state": None,
+}
+_RAN = {
+    "id": 1001,
+    "status": "success",
+    "scheduled_for": "2026-11-24T01:30:00Z",
+    "scheduled_until": "2026-11-24T01:30:00Z",
+    "execution_time_ms": 2251,
+    "reason": None,
+    "count": 1,
+    "kind": "scheduled",
+    "state": "finished",
+}
+_FAILED = _RAN | {
+    "id": 1002,
+    "status": "failed",
+    "scheduled_for": "2026-11-25T01:30:00Z",
+    "scheduled_until": "2026-11-25T01:30:00Z",
+    "execution_time_ms": 30118,
+}
 _NO_CRON = invalid("trigger.cron_expression", "It would never run: no month it names has a day 30.")
 _NO_JOB = {"404": refused("There is no such job."), "403": refused("This job belongs to another user.")}
 _NO_REASON = {"400": invalid("reason", "This has to be text.")}
@@ -184,6 +214,26 @@ ANSWERS: dict[str, dict[str, Any]] = {
         **_NO_JOB,
         "400": invalid("count", "Use a whole number from 1 to 100."),
         "409": refused("The job's schedule is broken: there is no time zone 'Europe/Atlantis'"),
+    },
+    "jobs_categories": {
+        "200": {
+            "categories": [
+                {"category": "general", "label": "General", **_BY_STATUS, "job_count": 1, "active": 1},
+                {
+                    "category": "platform_insights",
+                    "label": "Platform insights",
+                    **_BY_STATUS,
+                    "job_count": 2,
+                    "active": 1,
+                    "needs_intervention": 1,
+                },
+            ],
+            "total_jobs": 3,
+        }
+    },
+    "jobs_outcomes": {
+        "200": {"outcomes": {"42": [_SKIPPED, _RAN, _FAILED]}},
+        "400": invalid("job_id", "Use 1 to 100 ids of jobs, with commas between them."),
     },
     "jobs_preview": {
         "200": {

@@ -51,6 +51,15 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "last_updated": "2026-11-25T08:15:00.114820Z",
         }
     },
+    "pulse_read": {
+        "200": {
+            "token": "5f0c1d7ab9e84f26c3d1b07e",
+            "running": 1,
+            "waiting": 0,
+            "attention": 1,
+            "last_updated": "2026-11-25T08:15:00.114820Z",
+        }
+    },
     "status_read": {
         "200": {
             "service": "scheduler",

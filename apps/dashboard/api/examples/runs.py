@@ -150,6 +150,18 @@ ANSWERS: dict[str, dict[str, Any]] = {
         **_NO_USER,
         "404": refused("There is nothing at this path."),
     },
+    "tasks_needing_intervention_list": {
+        "200": {
+            "tasks": [_TASK],
+            "total_count": 1,
+            "limit": 50,
+            "offset": 0,
+            "has_more": False,
+            "next_cursor": None,
+        },
+        "403": ANOTHER_USER,
+        "400": NO_USER,
+    },
     "task_intervention_summary": {
         "200": {
             "success": True,
