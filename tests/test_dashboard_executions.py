@@ -101,7 +101,7 @@ class TestExecutions:
         visit = dashboard.visit(EXECUTIONS)
         expect(rows(visit.page)).to_have_count(8)
         visit.page.get_by_role("button", name="Retry the failed ones").click()
-        expect(drawer(visit)).to_contain_text("1 execution that matches has failed.")
+        expect(drawer(visit)).to_contain_text("1 execution that matches has failed and had no retry.")
         drawer(visit).get_by_role("button", name="Retry").click()
         expect(visit.page.locator("[data-toasts]")).to_contain_text("1 will run again")
         with all_tenants_scope():

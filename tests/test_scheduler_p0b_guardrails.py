@@ -138,7 +138,9 @@ class TestCore:
             return Execution.objects.filter(job_id=job.pk).exists()
 
 
-_WORKERS = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'scheduler worker %'"
+_WORKERS = """
+SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'scheduler worker %' AND datname = current_database()
+"""
 
 
 def _soon() -> datetime:

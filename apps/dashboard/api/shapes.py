@@ -46,6 +46,10 @@ class LogBaseShape(Shape):
     scheduled_until = serializers.DateTimeField(
         allow_null=True, help_text="Of a range, the last nominal time."
     )
+    run_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Of an execution, when its last attempt might start: the nominal time with jitter or back-off.",
+    )
     attempt = serializers.IntegerField(allow_null=True)
     epoch = serializers.IntegerField(allow_null=True)
     reason = serializers.ChoiceField(choices=SkipReason.values, allow_null=True)

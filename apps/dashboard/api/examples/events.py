@@ -51,6 +51,7 @@ def _recent(number: int, event_type: str, status: str, date: str, **more: Any) -
         "execution_time_ms",
         "scheduled_for",
         "scheduled_until",
+        "run_at",
         "attempt",
         "worker",
         "kind",

@@ -38,6 +38,7 @@ SUCCESS: dict[str, Any] = {
     "job_id": "42",
     "scheduled_for": "2026-11-24T01:30:00Z",
     "scheduled_until": "2026-11-24T01:30:00Z",
+    "run_at": "2026-11-24T01:30:00Z",
     "attempt": 1,
     "epoch": 7,
     "reason": None,
@@ -64,6 +65,7 @@ FAILURE: dict[str, Any] = SUCCESS | {
     "created_at": "2026-11-25T01:33:05.124460Z",
     "scheduled_for": "2026-11-25T01:30:00Z",
     "scheduled_until": "2026-11-25T01:30:00Z",
+    "run_at": "2026-11-25T01:33:05Z",
     "attempt": 3,
 }
 _ATTEMPTS = [

@@ -91,6 +91,7 @@ _LOG = SUCCESS | {
     "job_id": "57",
     "scheduled_for": "2026-11-24T10:00:05Z",
     "scheduled_until": "2026-11-24T10:00:05Z",
+    "run_at": "2026-11-24T10:00:05Z",
 }
 _PAGE = {"limit": 50, "offset": 0, "has_more": False, "next_cursor": None}
 

@@ -28,7 +28,7 @@ export function openExecution(log, { siblings = () => [] } = {}) {
         open.handle.dialog.addEventListener("keydown", arrows);
         open.handle.body.replaceChildren(loading(6));
     }
-    setQuery({ execution: open.log.id });
+    setQuery({ execution: open.log.id > 0 ? open.log.id : null });  // a range has no address: it may be longer tomorrow
     if (!watched) watched = live(() => read()) && true;
     else read();
 }
@@ -37,6 +37,7 @@ export function openExecution(log, { siblings = () => [] } = {}) {
 export function openAddressed(options) {
     const { execution } = query();
     if (/^\d+$/.test(execution ?? "")) openExecution(Number(execution), options);
+    else setQuery({ execution: null });
 }
 
 const known = log => (typeof log === "object" ? log : { id: Number(log) });
@@ -69,7 +70,7 @@ function show(handle, log) {
     fillIfNew(handle.body, [log, place, over.length], () => [
         h("div", { class: "page-head" },
             h("div", {}, badge(log.state === "pending" ? "pending" : log.status), " ",
-                h("a", { href: `${root.pages}jobs/${log.job_id}/` }, h("strong", {}, log.task.task_title))),
+                h(log.job_id ? "a" : "span", { href: log.job_id && `${root.pages}jobs/${log.job_id}/` }, h("strong", {}, log.task.task_title))),
             h("div", { class: "actions" }, actions(log), neighbour("previous", "Newer", place > 0), neighbour("next", "Older", place >= 0 && place < over.length - 1))),
         log.id < 0 ? skipped(log) : ran(log),
     ].flat());
@@ -82,14 +83,19 @@ function show(handle, log) {
 function ran(log) {
     const ended = log.state === "finished" ? new Date(new Date(log.execution_date).getTime() + (log.execution_time_ms ?? 0)).toISOString() : null;
     const started = log.state !== "pending";
-    const late = started && log.kind === "scheduled" ? new Date(log.execution_date) - new Date(log.scheduled_for) : null;
+    // The ledger's start is the last attempt's; an earlier one says when the first began.
+    const first = log.attempts.find(one => one.attempt === 1)?.started_at ?? log.execution_date;
+    const spread = log.attempt === 1 && new Date(log.run_at) > new Date(log.scheduled_for);
+    const late = started && log.attempt === 1 ? Math.max(0, new Date(log.execution_date) - new Date(log.run_at)) : null;
+    const whole = ended && log.attempt > 1 ? new Date(ended) - new Date(first) : null;
     return [
         log.error_message && h("p", { class: `notice ${log.status === "failed" ? "failed" : ""}` }, log.error_message),
         facts([
             ["Due", both(log.scheduled_for)],
-            [started ? "Started" : "May start from", [both(log.execution_date), late !== null && h("span", { class: "soft" }, late < 1000 ? `, ${Math.max(0, late)} ms after it was due` : `, ${span(late)} after it was due`)]],
+            (spread || !started) && ["May start from", both(log.run_at)],
+            started && ["Started", [both(first), late !== null && h("span", { class: "soft" }, `, ${span(late)} after it might`)]],
             ended && ["Ended", both(ended)],
-            ended && ["Took", log.execution_time_ms === null ? "It did not run" : span(log.execution_time_ms)],
+            ended && ["Took", log.execution_time_ms === null ? "It did not run" : [span(log.execution_time_ms), whole !== null && h("span", { class: "soft" }, `, its last attempt; ${span(whole)} from first to last`)]],
             ["Kind", KINDS[log.kind] ?? log.kind],
             log.retry_of && ["Retry of", h("button", { type: "button", class: "row-button", onclick: () => openExecution(log.retry_of) }, `Execution ${log.retry_of}`)],
             ["Target", `${log.task.component_name} (${log.task.metric})`],
@@ -123,8 +129,7 @@ function output(given) {
     const text = given.error_text || (typeof given.result === "string" ? given.result : JSON.stringify(given.result, null, 2));
     const title = given.error_text ? "The whole error" : "What it gave back";
     const copy = h("button", { type: "button", class: "button small", onclick: async () => {
-        await navigator.clipboard.writeText(text);
-        say("Copied");
+        await navigator.clipboard.writeText(text).then(() => say("Copied"), () => say("The browser does not allow copying; select the text instead.", "failed"));
     } }, "Copy");
     return h("section", { class: "output" }, h("div", { class: "page-head" }, h("h3", {}, title), navigator.clipboard && copy),
         h("pre", { tabindex: "0", role: "region", "aria-label": title }, text));

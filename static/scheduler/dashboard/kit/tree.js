@@ -60,7 +60,7 @@ export function jobRow({ tools = null, mark = null, category = false } = {}) {
 }
 
 function nextRun(job) {
-    if (job.next_run_time) return time(job.next_run_time, "ago");
+    if (job.next_run_time) return time(job.next_run_time, "next");
     return h("span", { class: "soft" }, job.trigger.type === "manual" ? "By hand only" : "None");
 }
 
