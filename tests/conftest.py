@@ -24,10 +24,12 @@ from tests.plugins import POSTGRES
 from tests.workers import Session, WorkerProcess, workers
 
 pytest_plugins = [
+    "tests.dashboard_browser",
     "tests.plugins.matrix",
     "tests.plugins.no_skips",
     "tests.plugins.notifying",
     "tests.plugins.operators",
+    "tests.plugins.watch",
     "tests.plugins.worlds",
 ]
 

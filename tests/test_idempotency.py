@@ -68,6 +68,22 @@ def kept() -> int:
 # -- the same answer -----------------------------------------------------------------------------------------------
 
 
+def test_a_person_who_signed_in_repeats_a_request_as_a_key_does(db, cast):
+    client = Client(enforce_csrf_checks=True, headers={"Host": cast.host})
+    client.force_login(cast.bob.account, backend="django.contrib.auth.backends.ModelBackend")
+    client.cookies["csrftoken"] = token = "t" * 32
+
+    def post(sent: str) -> Any:
+        headers = {"Idempotency-Key": "k", "X-CSRFToken": sent}
+        return client.post(BASE + "jobs", json.dumps(JOB), content_type="application/json", headers=headers)
+
+    assert post("f" * 32).status_code == 403
+    first, second = post(token), post(token)
+    assert (first.status_code, second.status_code, second.headers[REPLAYED]) == (201, 201, "true")
+    assert second.json() == first.json()
+    assert jobs() == 1
+
+
 def test_a_repeated_post_gets_the_first_answer(bob):
     first, second = bob("k"), bob("k")
     assert (first.status_code, first.headers.get(REPLAYED)) == (201, None)

@@ -26,13 +26,16 @@ _KIT = ("dom", "api", "time", "live", "shell", "theme_switch")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`name` is the URL's, the template's and the script's; `kit` are modules it imports beside those of every page."""
+    """`name` is the URL's, the template's and the script's; `kit` are modules it imports beside those of every page,
+    and `parts` those that stand beside the script.
+    """
 
     name: str
     title: str
     section: str  # the entry of the navigation that it belongs to
     kit: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 # What the navigation has, in order: section, title.
@@ -45,18 +48,39 @@ NAVIGATION = (
     ("events", "Events"),
 )
 _LISTS = ("states", "outcomes", "dialogs", "lists")
+_DRAWER = ("execution", "execution_attempts")
 PAGES = {
     page.name: page
     for page in (
-        Page("overview", "Overview", "overview", (*_LISTS, "charts")),
-        Page("jobs", "Jobs", "jobs", _LISTS),
-        Page("executions", "Executions", "executions", _LISTS),
-        Page("attention", "Needs attention", "attention", _LISTS),
-        Page("timeline", "Timeline", "timeline", ("states", "outcomes", "charts")),
-        Page("events", "Events", "events", _LISTS),
+        Page(
+            "overview",
+            "Overview",
+            "overview",
+            (*_LISTS, "tree", "events", "charts", *_DRAWER),
+            ("tree", "execution", "overview"),
+        ),
+        Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
+        Page("executions", "Executions", "executions", (*_LISTS, "tree", *_DRAWER), ("tree", "execution")),
+        Page(
+            "attention",
+            "Needs attention",
+            "attention",
+            (*_LISTS, "tree", *_DRAWER),
+            ("execution", "attention"),
+            parts=("attention_task", "attention_failures", "attention_bulk", "attention_pick", "keyed"),
+        ),
+        Page(
+            "timeline",
+            "Timeline",
+            "timeline",
+            (*_LISTS, "tree", "charts", *_DRAWER),
+            ("execution", "timeline"),
+            parts=("timeline_lanes", "timeline_runs", "timeline_forecast", "clock_changes", "keyed"),
+        ),
+        Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
         Page("account", "Your account", ""),
-        Page("job", "Job", "jobs", _LISTS),
-        Page("job_form", "Job", "jobs", ("states", "outcomes", "dialogs")),
+        Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions", *_DRAWER), ("job", "execution")),
+        Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
     )
 }
 
@@ -107,6 +131,7 @@ class DashboardPage(View):
         frame_ = frame(request, member=member, page=page, path=path)
         frame_["sheets"] = [static(f"{_ROOT}/pages/{name}.css") for name in page.sheets]
         frame_["modules"] = [static(f"{_ROOT}/kit/{name}.js") for name in (*_KIT, *page.kit)]
+        frame_["modules"] += [static(f"{_ROOT}/pages/{name}.js") for name in page.parts]
         if page.section:
             frame_["script"] = static(f"{_ROOT}/pages/{page.name}.js")
         frame_["navigation"] = [

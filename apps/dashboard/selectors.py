@@ -8,12 +8,16 @@ from typing import Any, NamedTuple, cast
 
 from django.db import connection
 from django.db.models import (
+    Case,
     Count,
+    Exists,
     F,
     Func,
+    OuterRef,
     QuerySet,
     TextField,
     Value,
+    When,
 )
 
 from apps.executions.history import Ledger
@@ -55,6 +59,23 @@ def finished(tenant: Tenant, user_id: str | None, outcome: str | None = None) ->
     return executions_finished(tenant_id=tenant.pk, user=_forms(tenant, user_id), status=outcome)
 
 
+def with_retry(rows: QuerySet[Any], tenant: Tenant) -> QuerySet[Any]:
+    """Those of which there is a retry, live or finished."""
+    live, ended = _retries(tenant)
+    return rows.filter(live | ended)
+
+
+def without_retry(rows: QuerySet[Any], tenant: Tenant) -> QuerySet[Any]:
+    """The others. Two conditions rather than one: Postgres joins each, where it would try an OR row by row."""
+    live, ended = _retries(tenant)
+    return rows.filter(~live, ~ended)
+
+
+def _retries(tenant: Tenant) -> tuple[Exists, Exists]:
+    of_row = {"tenant": tenant, "retry_of": OuterRef("pk")}
+    return Exists(Execution.objects.filter(**of_row)), Exists(ExecutionLog.objects.filter(**of_row))
+
+
 def running(tenant: Tenant, user_id: str | None) -> QuerySet[Execution]:
     """What workers hold at this moment."""
     rows = executions_live(tenant_id=tenant.pk).filter(state=State.LEASED)
@@ -75,11 +96,13 @@ def _forms(tenant: Tenant, user_id: str | None) -> UserForms | None:
 
 
 def outputs_of(tenant: Tenant, rows: Collection[ExecutionLog]) -> dict[int, dict[str, Any]]:
-    """`result` and `error_line` (the first line of the full error) by execution, for a page of the ledger."""
+    """`result` and `error_line` by execution, for a page of the ledger: the first line of the full error, or of a
+    traceback the last, which says what was raised.
+    """
     if not rows:
         return {}
     times = [row.scheduled_for for row in rows]
-    error_line = Func(F("error_text"), Value("\n"), Value(1), function="split_part", output_field=TextField())
+    traceback = When(error_text__startswith="Traceback (most recent call last)", then=_line_of_error(-1))
     found = (
         ExecutionOutput.objects.filter(
             tenant=tenant,
@@ -87,10 +110,15 @@ def outputs_of(tenant: Tenant, rows: Collection[ExecutionLog]) -> dict[int, dict
             scheduled_for__gte=min(times),  # prunes partitions
             scheduled_for__lte=max(times),
         )
-        .annotate(error_line=error_line)
+        .annotate(error_line=Case(traceback, default=_line_of_error(1)))
         .values("execution_id", "result", "error_line")
     )
     return {row["execution_id"]: dict(row) for row in found}
+
+
+def _line_of_error(number: int) -> Func:
+    text = Func(F("error_text"), Value("\n"), function="rtrim")
+    return Func(text, Value("\n"), Value(number), function="split_part", output_field=TextField())
 
 
 def jobs_by_id(tenant: Tenant, job_ids: Collection[int | None]) -> dict[int, Job]:

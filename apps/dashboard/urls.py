@@ -4,6 +4,7 @@ from django.urls import re_path
 
 from apps.dashboard.api import openapi  # noqa: F401 - registers how authentication is described
 from apps.dashboard.api.events import EventHistoryViewSet
+from apps.dashboard.api.insights import Forecast, Hours
 from apps.dashboard.api.logs import ExecutionLogViewSet, RecentSchedulerLogViewSet
 from apps.dashboard.api.logs_csv import ExecutionLogCsv
 from apps.dashboard.api.overview import Dashboard, Health, Pulse, Schema, Status, Usage
@@ -24,6 +25,8 @@ urlpatterns = [
         PlatformLogs.as_view(),
         name="platform-insights-logs",
     ),
+    re_path(r"^insights/hours/?$", Hours.as_view(), name="insights-hours"),
+    re_path(r"^insights/forecast/?$", Forecast.as_view(), name="insights-forecast"),
     re_path(r"^dashboard/?$", Dashboard.as_view(), name="dashboard"),
     re_path(r"^pulse/?$", Pulse.as_view(), name="pulse"),
     re_path(r"^status/?$", Status.as_view(), name="status"),

@@ -14,6 +14,7 @@ from tests.contract.schemas import (
     channels,
     events,
     executions,
+    insights,
     interventions,
     jobs,
     overview,
@@ -136,6 +137,9 @@ READS = [
     _read("invitations", "invitation-list", "invitations", people.INVITATIONS, key="invitations", member=403),
     _read("status", "status", "status", overview.STATUS),
     _read("usage", "usage", "usage", overview.USAGE),
+    # The first item stands for all: in the hour before this one something ended.
+    _read("hours", "insights-hours", "insights/hours", insights.HOURS, query={"hours": 2}),
+    _read("forecast", "insights-forecast", "insights/forecast", insights.FORECAST),
     _read("health", "health", "health", overview.HEALTH, empty=503),  # nobody leads
 ]
 # The description of the API itself: its own tests compare it with the committed file.

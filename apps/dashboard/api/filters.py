@@ -22,6 +22,7 @@ from apps.tenants.api.errors import InvalidFields
 RUNNING, SKIPPED = "running", "skipped"
 LOG_STATUSES = [*Outcome.values, RUNNING, SKIPPED]
 MAX_ID = 2**63 - 1
+_TRUTHS = [("true", "true"), ("false", "false")]
 _FilterSet = TypeVar("_FilterSet", bound=django_filters.FilterSet)
 
 
@@ -56,10 +57,17 @@ class LogFilters(django_filters.FilterSet):
     since = InstantFilter("scheduled_for", "gte")
     until = InstantFilter("scheduled_for", "lt")
     search = django_filters.CharFilter(max_length=200, method="of_jobs_named")
+    retried = django_filters.ChoiceFilter(choices=_TRUTHS, method="with_or_without_retry")
 
     def of_jobs_named(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """By way of the jobs, which are few: rows are found by their index, and a search costs what it finds."""
         return rows.filter(job_id__in=selectors.job_ids_named(member_of(self.request).tenant, value))
+
+    def with_or_without_retry(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        tenant = member_of(self.request).tenant
+        return (
+            selectors.with_retry(rows, tenant) if value == "true" else selectors.without_retry(rows, tenant)
+        )
 
     def elsewhere(self, rows: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
         return rows
@@ -70,6 +78,7 @@ class SkipFilters(LogFilters):
 
     since = InstantFilter("last", "gte")
     until = InstantFilter("first", "lt")
+    retried = django_filters.ChoiceFilter(choices=_TRUTHS, method="elsewhere")
 
 
 class EventFilters(django_filters.FilterSet):
@@ -98,6 +107,12 @@ LOG_FILTERS = [
     OpenApiParameter("since", OpenApiTypes.DATETIME, description="Nominal times from this one on."),
     OpenApiParameter("until", OpenApiTypes.DATETIME, description="Nominal times before this one."),
     OpenApiParameter("search", description="Of the jobs, deleted ones too, whose name contains this."),
+    OpenApiParameter(
+        "retried",
+        OpenApiTypes.BOOL,
+        description="Executions that were run again; `false`: those that were not. It does not narrow "
+        "what was skipped.",
+    ),
 ]
 EVENT_FILTERS = [
     OpenApiParameter("event_type", enum=SchedulerEvent.Type.values),

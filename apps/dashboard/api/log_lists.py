@@ -45,9 +45,9 @@ def asked_logs(request: Request) -> LogList:
     if asked["status"] == RUNNING:
         running = filters.filter_queryset(selectors.running(tenant, user_id))
         return LogList(tenant, Queried(running, NEWEST_FIRST), payloads.running_logs)
-    if asked["job_id"] is not None or asked["search"]:
-        of_job = filters.filter_queryset(selectors.finished(tenant, user_id, asked["status"] or None))
-        return LogList(tenant, Queried(of_job, NEWEST_FIRST), payloads.finished_logs)
+    if asked["job_id"] is not None or asked["search"] or asked["retried"]:
+        narrowed = filters.filter_queryset(selectors.finished(tenant, user_id, asked["status"] or None))
+        return LogList(tenant, Queried(narrowed, NEWEST_FIRST), payloads.finished_logs)
     ledger = selectors.ledger(
         tenant, user_id, asked["status"] or None, since=asked["since"], until=asked["until"]
     )

@@ -7,7 +7,7 @@ with a missed tick and firing anything live elsewhere and never move in here.
 - `rules`       the four kinds of rule and windows around them, hashable so that they can key a memo
 - `expression`  cron text to a canonical form and its calendar
 - `zones`       zone names, and which instants a wall clock reading names
-- `times`       `next_after`, `occurrences`, `ticks_between`
+- `times`       `next_after`, `ticks_after`, `occurrences`, `ticks_between`
 - `validation`  raw fields to a rule, or a sentence
 - `preview`     upcoming runs with clock changes marked; `wording` describes a rule in English
 """

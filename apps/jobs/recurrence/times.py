@@ -55,6 +55,11 @@ def next_after(rule: Rule, instant: datetime) -> datetime | None:
     return _first_after(rule, as_utc(instant))
 
 
+def ticks_after(rule: Rule, instant: datetime) -> Iterator[datetime]:
+    """All ticks strictly after `instant`, earliest first; there may be no end of them."""
+    return _ticks(rule, as_utc(instant))
+
+
 def occurrences(rule: Rule, *, after: datetime, limit: int, until: datetime | None = None) -> list[datetime]:
     """Up to `limit` ticks in (after, until], earliest first."""
     ticks = _ticks(rule, as_utc(after))

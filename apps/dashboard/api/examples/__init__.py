@@ -13,6 +13,7 @@ from apps.dashboard.api.examples import (
     calendars,
     channels,
     events,
+    insights,
     jobs,
     logs,
     operations,
@@ -23,7 +24,7 @@ from apps.dashboard.api.examples import (
 )
 from apps.dashboard.api.examples.refusals import refusal_of
 
-_PARTS = (jobs, calendars, runs, logs, events, platforms, channels, people, operations, overview)
+_PARTS = (jobs, calendars, runs, logs, events, platforms, channels, people, operations, overview, insights)
 BODIES: dict[str, Any] = {name: body for part in _PARTS for name, body in part.BODIES.items()}
 ANSWERS: dict[str, dict[str, Any]] = {
     name: answers for part in _PARTS for name, answers in part.ANSWERS.items()

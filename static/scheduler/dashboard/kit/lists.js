@@ -40,12 +40,12 @@ export function table(caption, columns, rows) {
 }
 
 /** "1–50 of 1,234" with a button either side; `move(offset)` does the rest. `page` is an envelope of the contract. */
-export function pager({ total_count, limit, offset, has_more }, move, what = "rows") {
+export function pager({ total_count, limit, offset, has_more }, move, what = "rows", [before, after] = ["Newer", "Older"]) {
     const last = Math.min(offset + limit, total_count);
     const step = (name, label, to, disabled) => h("button", {
         class: "button small", type: "button", disabled, onclick: () => move(to) }, name === "previous" && icon(name), label, name === "next" && icon(name));
     return h("nav", { class: "pager", "aria-label": `Pages of ${what}` },
         h("p", { class: "small soft", role: "status" }, total_count ? `${number(offset + 1)}–${number(last)} of ${number(total_count)} ${what}` : `No ${what}`),
         h("div", { class: "actions" },
-            step("previous", "Newer", Math.max(0, offset - limit), offset === 0), step("next", "Older", offset + limit, !has_more)));
+            step("previous", before, Math.max(0, offset - limit), offset === 0), step("next", after, offset + limit, !has_more)));
 }

@@ -5,7 +5,7 @@ import { local } from "./time.js";
 
 const EVERY = 1000, LONGEST = 30_000;
 const readers = new Set();
-let token = null, wait = EVERY, timer = null, stopped = false;
+let token = null, wait = EVERY, timer = null, stopped = false, lost = false;
 
 /** Run `read` now, and again whenever the pulse changes. It may be async; one that throws an ApiError shows it itself. */
 export function live(read) {
@@ -23,7 +23,8 @@ async function beat() {
     if (stopped || document.hidden) return;
     try {
         const pulse = await get("pulse");
-        const moved = token !== null && token !== pulse.token;
+        const moved = lost || (token !== null && token !== pulse.token);
+        lost = false;
         token = pulse.token;
         wait = EVERY;
         show("live", `Live, ${local(pulse.last_updated, "clock")}`);
@@ -32,6 +33,7 @@ async function beat() {
     } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 401) return;
+        lost = true;
         wait = Math.min(LONGEST, error.retryAfter ? error.retryAfter * 1000 : wait * 2);
         show("lost", "No answer, trying again");
     } finally {

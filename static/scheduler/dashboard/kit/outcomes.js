@@ -9,6 +9,7 @@ export const WORDS = {
 export const REASONS = {
     overlap: "The run before was still going", misfire: "Nobody led when it was due, and it was too late afterwards",
     paused: "The job was paused", quota: "The plan allowed no more runs", window: "Outside the job's window or in a blackout",
+    edited: "The job was changed before it was looked at", cool_off: "The job had failed too often in a row",
 };
 
 export function badge(status) {

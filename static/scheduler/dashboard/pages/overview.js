@@ -1,20 +1,57 @@
-// The first page: what runs, what failed, and what needs a person.
+// The first page: what runs, what failed and why. Each part reads for itself; the sentence and the figures share what was read.
 import { get } from "../kit/api.js";
-import { fill, find, h } from "../kit/dom.js";
+import { find } from "../kit/dom.js";
+import { openAddressed } from "../kit/execution.js";
 import { live } from "../kit/live.js";
 import { reading } from "../kit/states.js";
-import { number } from "../kit/time.js";
+import { drawHours, showHours } from "./overview_hours.js";
+import { jobsReader, readTrouble } from "./overview_jobs.js";
+import { eventsReader, executionsReader } from "./overview_lists.js";
+import { showStats } from "./overview_stats.js";
+import { showVerdict } from "./overview_verdict.js";
 
-const cards = find("#stats");
+const known = { dashboard: null, hours: null, pulse: null, needing: null, failing: null };
+let begun = false;
 
-function stat(name, value, note) {
-    return h("div", { class: "card stat" }, h("dt", {}, name), h("dd", {}, value), h("p", {}, note));
+function learned(more) {
+    Object.assign(known, more);
+    if (!begun) return;
+    showStats(known);
+    showVerdict(known);
 }
 
-live(reading(cards, () => get("dashboard"), ({ stats, job_count: jobs, recurring_jobs: recurring }) => {
-    fill(cards,
-        stat("Jobs", number(jobs), `${number(recurring)} recurring`),
-        stat("Running now", number(stats.active_executions), stats.running ? "The scheduler leads" : "Nobody leads: nothing is dispatched"),
-        stat("Executed", number(stats.cumulative_tasks_executed), "of all time"),
-        stat("Failed", number(stats.cumulative_tasks_failed), "of all time"));
-}));
+/** Where much moves, the pulse changes each second: `read` at once, but not again before so many milliseconds. */
+function paced(milliseconds, read) {
+    let next = 0, timer = null;
+    const now = () => {
+        timer = null;
+        next = performance.now() + milliseconds;
+        return read();
+    };
+    return () => {
+        const wait = next - performance.now();
+        if (wait <= 0 && timer === null) return now();
+        timer ??= setTimeout(now, wait);
+    };
+}
+
+let trouble = null;
+const readFigures = reading(find("#stats-body"), () => get("dashboard"), dashboard => learned({ dashboard }));
+const readHours = reading(find("#hours-body"), () => get("insights/hours", { hours: 24 }), hours => {
+    showHours(find("#hours-body"), hours, find("#hours-zone"));
+    learned({ hours });
+});
+const readJobs = jobsReader(() => (trouble = readTrouble().then(found => (learned(found), found))));
+
+document.addEventListener("pulse", ({ detail: pulse }) => learned({ pulse }));
+const firsts = [live(paced(3000, readFigures)), live(paced(15_000, readHours)), live(paced(10_000, readJobs))];
+const lists = [live(paced(900, executionsReader())), live(paced(5000, eventsReader()))];
+
+openAddressed();
+
+// The sentence and the figures appear once, whole, though one of their sources may have failed.
+await Promise.allSettled([firsts[0], firsts[1], trouble]);
+begun = true;
+learned({});
+await Promise.allSettled([...firsts, ...lists]);
+requestIdleCallback(drawHours, { timeout: 2000 });
