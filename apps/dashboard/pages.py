@@ -77,7 +77,7 @@ PAGES = {
             "attention",
             (*_LISTS, "tree", *_DRAWER),
             ("execution", "attention"),
-            reads=("tasks-needing-intervention?limit=25",),
+            reads=("tasks-needing-intervention?limit=10",),
             parts=("attention_task", "attention_failures", "attention_bulk", "attention_pick", "keyed"),
         ),
         Page(
