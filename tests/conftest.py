@@ -29,6 +29,7 @@ pytest_plugins = [
     "tests.plugins.no_skips",
     "tests.plugins.notifying",
     "tests.plugins.operators",
+    "tests.plugins.watch",
     "tests.plugins.worlds",
 ]
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from django.db import connection
 
 from apps.tenants.machine import database_url
 from tests.casts import Cast
@@ -152,21 +153,6 @@ class Dashboard:
 
 
 @pytest.fixture(scope="module")
-def _chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("looks at pages in a browser: install Debian's chromium")
-    from playwright.sync_api import sync_playwright
-
-    # Playwright runs a loop in this thread, in which Django would refuse to touch the database.
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def _site(
     _session_tenants: dict[str, Any], django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[int]:
@@ -175,6 +161,23 @@ def _site(
         url = database_url()
     with served(url, tmp_path_factory.mktemp("web")) as port:
         yield port
+
+
+@pytest.fixture(scope="module")
+def _chromium(_site: int) -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("looks at pages in a browser: install Debian's chromium")
+    from playwright.sync_api import sync_playwright
+
+    # Playwright runs a loop in this thread, in which Django would refuse to touch the database. It has a connection of
+    # its own there: the one before, left open, would be ended with the other sessions when the database is emptied.
+    connection.close()
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from apps.tenants.context import all_tenants_scope
 from apps.tenants.models import ApiKey, AuditEntry, Membership, Tenant, User, UserIdentity
 from tests.admin_rows import AT, page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.same_on_every_postgres]
 PAGES = sorted(admin.site._registry, key=lambda model: model._meta.label)
 READ_ONLY = [
     *(Job, Execution, ExecutionLog, Attempt, Skip, Counter, TenantTotals, LeaderTerm, SchedulerEvent),

@@ -1,76 +1,41 @@
-"""Each alert by what really causes it, and its end by what really mends it. The figures are the database's; the time
-for which a condition must hold is passed by a clock that runs as the test says.
+"""Each alert by what really causes it, and its end by the commands of its runbook. Here: leaders, workers and jobs.
+
+Where an alert looks at an hour or at ten minutes, they are passed by making older what it looks at.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+import signal
+import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
-import pytest
-from django.db import connection
 from django.db.models import F
+from django.test import Client
 
 from apps.executions import queue
-from apps.executions.models import Skip, TenantTotals
-from apps.executions.partitions import PartitionKeeper
-from apps.jobs import services
+from apps.executions.models import Execution
 from apps.jobs.models import Cursor, Job
 from apps.jobs.specs import TriggerSpec
+from apps.leadership.locks import CLASS, Lock
+from apps.leadership.loop import Replica
 from apps.leadership.models import LeaderTerm, RefusedWrite
-from apps.leadership.refusals import record_late_renewals
+from apps.leadership.services import step_down_request
 from apps.leadership.session import LeaderSession
-from apps.operations.alerts.definitions import SEEN_HERE, Alert
-from apps.operations.alerts.evaluation import evaluate
-from apps.operations.gauges import read_gauges
-from apps.operations.models import AlertState
 from apps.tenants import machine
 from apps.tenants.context import all_tenants_scope
-from tests.contract.line import check, drain, make_due, work
-from tests.drift import run
-from tests.factories import make_job
+from scheduler_saas.processes import leader_steps
+from tests.alerts import Watch
+from tests.contract.line import Leading, check, drain, make_due
+from tests.factories import key_of, make_job
 from tests.leaders import UNHURRIED
-from tests.ledgers import finished, old_days
 from tests.replicas import wait_for
-from tests.test_platform_reconcile import connect, monitoring
-from tests.workers import Session, end_of, execution, put
-
-STEP = 120  # seconds between two looks; a longer break would begin the wait anew
-
-
-class Watch:
-    """Of one alert; `changes` are to its threshold, where the real one would take a machine or an hour."""
-
-    def __init__(self, name: str, **changes: Any) -> None:
-        self.alert: Alert = replace(next(alert for alert in SEEN_HERE if alert.name == name), **changes)
-        self._now = datetime(2026, 3, 1, tzinfo=UTC)
-
-    @property
-    def figure(self) -> float:
-        value = self.alert.value(read_gauges())
-        assert value is not None
-        return value
-
-    def fires(self) -> bool:
-        """Whether it does, with the figures of now, once they have lasted for as long as the alert asks."""
-        figures = read_gauges()
-        end = self._now + timedelta(seconds=self.alert.for_seconds)
-        while True:
-            evaluate(figures, now=self._now, alerts=[self.alert])
-            if self._now >= end:
-                return AlertState.objects.get(name=self.alert.name).firing_since is not None
-            self._now = min(self._now + timedelta(seconds=STEP), end)
-
-
-@pytest.fixture
-def leader(live_db: str) -> Iterator[LeaderSession]:
-    session = LeaderSession.acquire(replica="tests", timings=UNHURRIED)
-    yield session
-    session.close(reason="test over")
+from tests.workers import Session, execution, put
 
 
 def once(tenant: Any, **fields: Any) -> Job:
@@ -83,217 +48,139 @@ def ago(**kwargs: float) -> datetime:
     return datetime.now(UTC) - timedelta(**kwargs)
 
 
-def end(session: Session, n: int, outcome: str) -> None:
-    """Claim so many and complete them."""
-    with session.cursor() as cursor:
-        rows = queue.claim(worker="w", limit=n, lease_seconds=60).on(cursor)
-        done = queue.complete([end_of(row, outcome) for row in rows]).on(cursor)
-    assert done.completed == n
+def waiting() -> int:
+    with all_tenants_scope():
+        return Execution.objects.count()
 
 
-@contextmanager
-def rewriting(session: Session, table: str) -> Iterator[None]:
-    """What may only be appended to can be made older."""
-    session.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, DISABLE TRIGGER USER")
-    try:
-        yield
-    finally:
-        session.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY, ENABLE TRIGGER USER")
-
-
-def test_no_leader(live_db: str, settings: Any) -> None:
-    watch = Watch("SchedulerNoLeader")
+def test_no_leader(watch: Watch, settings: Any) -> None:
     assert watch.fires(), "before the first scheduler"
     first = LeaderSession.acquire(replica="one", timings=UNHURRIED)
     assert not watch.fires()
+    trust, settings.LEADER_TRUST_WINDOW = settings.LEADER_TRUST_WINDOW, 0.0
+    assert watch.fires(), "it leads, and is not heard of"
+    settings.LEADER_TRUST_WINDOW = trust
     first.close(reason="stopped")
     assert watch.fires()
-    second = LeaderSession.acquire(replica="two", timings=UNHURRIED)
-    try:
+    watch.act("*No replica stands by*")
+    wait_for(lambda: watch.figure, "a scheduler leads")
+    assert not watch.fires()
+    holders = partial(watch.read, "It says in its first line")
+    with closing(machine.connect(application_name="no scheduler")) as intruder:
+        waits = threading.Thread(
+            target=intruder.execute, args=(f"SELECT pg_advisory_lock({CLASS}, {Lock.LEADER})",)
+        )
+        waits.start()
+        wait_for(lambda: not all(granted for _, granted, *_ in holders()), "it waits for the lock")
+        step_down_request(reason="a drill", actor="tests")
+        waits.join(20)
+        assert watch.fires(), "who has the lock does not lead, and who would lead has it not"
+        (holder,) = {pid for pid, granted, *_ in holders() if granted}
+        watch.act("*A backend holds the lock", pid=holder)
+        wait_for(lambda: watch.figure, "the standby leads")
         assert not watch.fires()
-        settings.LEADER_TRUST_WINDOW = 0.0
-        assert watch.fires(), "it leads, and is not heard of"
-    finally:
-        second.close(reason="test over")
 
 
-def test_late(live_db: str, acme: Any) -> None:
-    watch = Watch("SchedulerLate")
+def test_late(watch: Watch, acme: Any) -> None:
     job = once(acme)
     make_due(job, ago=timedelta(seconds=30))
     assert not watch.fires()
     make_due(job, ago=timedelta(minutes=2))
-    assert watch.fires()
-    check()
-    assert not watch.fires()
+    with closing(machine.connect(application_name="a person's psql")) as hangs:
+        hangs.execute("BEGIN")
+        hangs.execute("LOCK TABLE jobs_cursor IN EXCLUSIVE MODE")
+        with Leading(Replica(leader_steps(), name="blocked", timings=UNHURRIED)):
+            blocked = wait_for(
+                lambda: [row for row in watch.read("What the leader does now") if row[4]], "it waits"
+            )
+            assert watch.fires()
+            watch.act(pid=blocked[0][4][0])
+            wait_for(lambda: not watch.figure, "what is due is dispatched")
+            assert not watch.fires()
 
 
-def test_queue_old(session: Session, acme: Any) -> None:
-    watch = Watch("SchedulerQueueOld")
+def test_queue_old(watch: Watch, session: Session, acme: Any) -> None:
     put(session, acme, execution(acme, run_at=ago(minutes=4)))
     assert not watch.fires()
     put(session, acme, execution(acme, run_at=ago(minutes=6)))
     assert watch.fires()
-    asyncio.run(drain())
+    watch.act()
     assert not watch.fires()
 
 
-def test_leases_expired(session: Session, acme: Any) -> None:
-    watch = Watch("SchedulerLeasesExpired")
+def test_leases_expired(watch: Watch, session: Session, acme: Any) -> None:
     put(session, acme, execution(acme, max_attempts=2))
     with session.cursor() as cursor:
         queue.claim(worker="dead", limit=1, lease_seconds=0.2).on(cursor)
     assert not watch.fires()
-    wait_for(lambda: watch.figure, "the lease runs out, and no leader takes it back")
-    assert watch.fires()
-    check()
+    with closing(machine.connect(application_name="a person's psql")) as console:
+        console.execute("BEGIN")
+        console.execute("SELECT FROM executions_execution FOR UPDATE")
+        wait_for(lambda: watch.figure, "the lease runs out")
+        assert check()["reaped"] == 0, "the leader passes over what is locked"
+        assert watch.fires()
+        watch.act(pid=console.info.backend_pid)
+    assert check()["reaped"] == 1
     assert not watch.fires()
 
 
-def test_failure_rate(session: Session, acme: Any) -> None:
-    watch = Watch("SchedulerFailureRate")
+def test_failure_rate(watch: Watch, session: Session, acme: Any, start: Any) -> None:
+    """One worker has other keys to the vault than the web had."""
+    bad = start("bad", VAULT_KEYS="another one's")
     put(session, acme, *[execution(acme) for _ in range(19)])
-    end(session, 19, "failed")
+    wait_for(lambda: not waiting(), "it ends them")
     check()
     assert not watch.fires(), "too few to tell"
+    put(session, acme, execution(acme))
+    wait_for(lambda: not waiting(), "and one more")
+    check()
+    assert watch.fires()
+    watch.act(pid=bad.pid)
+    assert bad.wait() == 0
     put(session, acme, *[execution(acme) for _ in range(21)])
-    end(session, 1, "failed")
-    check()
-    assert watch.fires()
-    end(session, 20, "success")
+    asyncio.run(drain())
     check()
     assert not watch.fires()
 
 
-def test_reconcile_failures(session: Session, acme: Any, plan: Any) -> None:
-    watch = Watch("SchedulerReconcileFailures")
-    connect(acme, "bob")
-    plans = type(plan).objects.filter(pk=plan.pk)
-    with all_tenants_scope():
-        plans.update(allowed_tasks=["tests.noop"])
-    try:
-        assert run(kinds=["platform_jobs"]).counts["failures"] == 1
-    finally:
-        with all_tenants_scope():
-            plans.update(allowed_tasks=plan.allowed_tasks)
-    assert watch.fires()
-    assert run(kinds=["platform_jobs"]).counts["created"] == 1
-    assert watch.fires(), "what failed within the hour"
-    with rewriting(session, "tenants_auditentry"):
-        session.execute("UPDATE tenants_auditentry SET at = at - interval '61 minutes'")
-    assert not watch.fires()
-
-
-def test_platform_skipped(live_db: str, acme: Any) -> None:
-    """Nobody led for some of its ticks, of which the last one is made up for."""
-    watch = Watch("SchedulerPlatformSkipped")
-    for user_id, missed in (("ann", 2), ("bob", 3)):
-        connect(acme, user_id)
-        run(kinds=["platform_jobs"])
-        job = monitoring(acme)[-1]
-        often = {"trigger_type": "interval", "interval_seconds": 60, "anchor_at": ago(hours=1)}
-        services.job_update(tenant=acme, job_id=job.id, changes=often, actor="tests")
-        with all_tenants_scope():
-            back = timedelta(minutes=missed + 1)
-            Cursor.objects.filter(job=job).update(next_run_at=F("next_run_at") - back)
-        check()
-        assert watch.fires() is (missed >= 3)
-    with all_tenants_scope():
-        hour = timedelta(hours=1)
-        Skip.objects.update(first=F("first") - hour, last=F("last") - hour)
-    assert not watch.fires(), "a quiet hour"
-
-
-def test_stat_drift(live_db: str, acme: Any) -> None:
-    watch = Watch("SchedulerStatDrift")
-    for _ in range(3):
-        make_due(once(acme))
-    work()
-    assert not watch.fires()
-    with all_tenants_scope():
-        TenantTotals.objects.update(tasks_executed=F("tasks_executed") + 100)
-    assert watch.fires()
-    assert run(kinds=["cumulative_stats"]).counts["repaired"] == 1
-    assert not watch.fires()
-
-
-def test_platform_without_job(live_db: str, acme: Any) -> None:
-    watch = Watch("SchedulerPlatformWithoutJob")
-    assert not watch.fires()
-    connect(acme, "bob")
-    assert watch.fires()
-    assert run(kinds=["platform_jobs"]).counts["created"] == 1
-    assert not watch.fires()
-
-
-def test_leader_flapping(live_db: str) -> None:
-    watch = Watch("SchedulerLeaderFlapping")
-    for number in range(1, 5):
+def test_leader_flapping(watch: Watch) -> None:
+    for number in range(1, 4):
         LeaderSession.acquire(replica=f"r{number}", timings=UNHURRIED).close(reason="stopped")
-        assert watch.fires() is (number > 3)
-    LeaderTerm.objects.update(started_at=F("started_at") - timedelta(minutes=10))
-    assert not watch.fires(), "ten quiet minutes"
+        assert not watch.fires()
+    calm = Leading(Replica(leader_steps(), name="calm"))
+    with Leading(Replica(leader_steps(), name="restless")) as restless:
+        wait_for(lambda: restless.epoch, "the fourth term")
+        assert watch.fires()
+        with calm:
+            watch.act()
+            restless.stop()
+            assert calm.replica.epoch
+            LeaderTerm.objects.update(started_at=F("started_at") - timedelta(minutes=10))
+            assert not watch.fires(), "ten quiet minutes"
 
 
-def test_refused_writes(session: Session, acme: Any) -> None:
-    watch = Watch("SchedulerRefusedWrites")
-    put(session, acme, *[execution(acme, max_attempts=2) for _ in range(11)])
-    with session.cursor() as cursor:
-        rows = queue.claim(worker="sleeper", limit=11, lease_seconds=0.05).on(cursor)
-    wait_for(lambda: check()["reaped"], "taken back")
-    with session.cursor() as cursor:
-        late = queue.complete([end_of(row) for row in rows]).on(cursor)
-    assert late.stale == 11
-    record_late_renewals(session, worker="sleeper", renewals=10)
-    assert not watch.fires()
-    record_late_renewals(session, worker="sleeper", renewals=1)
+def test_refused_writes(watch: Watch, session: Session, acme: Any, start: Any) -> None:
+    """A worker's machine stands still for longer than its leases last."""
+    sleeper = start(
+        "sleeper", LEASE_SECONDS="1", LEASE_HEARTBEAT="0.3", WORKER_CONCURRENCY="11", WORKER_DRAIN="0"
+    )
+    rows = [execution(acme, "tests.wait", max_attempts=1) for _ in range(11)]
+    put(session, acme, *rows, params={"seconds": 600})
+    with all_tenants_scope():
+        wait_for(lambda: Execution.objects.filter(state="leased").count() == 11, "it has them all")
+        assert not watch.fires()
+        sleeper.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: check()["reaped"], "taken back")
+        sleeper.process.send_signal(signal.SIGCONT)
+        wait_for(RefusedWrite.objects.exists, "it comes back too late")
     assert watch.fires()
+    watch.act(pid=sleeper.pid)
+    assert sleeper.wait() == 0
     RefusedWrite.objects.update(at=ago(hours=1, minutes=1))
     assert not watch.fires(), "a quiet hour"
 
 
-def test_old_transaction(session: Session) -> None:
-    watch = Watch("SchedulerOldTransaction", threshold=0.3)
-    forgotten = machine.connect(application_name="somebody's console")
-    try:
-        forgotten.execute("BEGIN")
-        forgotten.execute("SELECT 1")
-        wait_for(lambda: watch.figure > 0.3, "it grows old")
-        assert watch.fires()
-        session.execute("SELECT pg_terminate_backend(%s, 5000)", [forgotten.info.backend_pid])
-        assert not watch.fires()
-    finally:
-        forgotten.close()
-
-
-def test_dead_tuples(session: Session, acme: Any) -> None:
-    watch = Watch("SchedulerDeadTuples", threshold=200)
-    assert not watch.fires()
-    put(session, acme, *[execution(acme) for _ in range(150)])
-    end(session, 150, "success")
-    session.execute("SELECT pg_stat_force_next_flush()")
-    wait_for(lambda: watch.figure > 200, "the server's statistics")
-    assert watch.fires()
-    session.execute("VACUUM executions_execution")
-    assert not watch.fires()
-
-
-def test_unplaced_rows(leader: LeaderSession, acme: Any) -> None:
-    watch = Watch("SchedulerUnplacedRows")
-    assert not watch.fires()
-    with old_days(), connection.cursor() as cursor:
-        for table in ("attempt", "executionlog", "executionoutput"):
-            cursor.execute(
-                f"DROP TABLE IF EXISTS executions_{table}_{datetime.now(UTC) + timedelta(days=1):%Y%m%d}"
-            )
-        finished(acme, -1, 3)
-        assert watch.fires()
-        assert PartitionKeeper().run_once(leader).counts["rows_moved"] == 9
-        assert not watch.fires()
-
-
-def test_quarantined_jobs(live_db: str, acme: Any) -> None:
-    watch = Watch("SchedulerQuarantinedJobs")
+def test_quarantined_jobs(watch: Watch, acme: Any, cast: Any) -> None:
     job = once(acme)
     with all_tenants_scope():
         Job.objects.filter(pk=job.pk).update(
@@ -305,20 +192,21 @@ def test_quarantined_jobs(live_db: str, acme: Any) -> None:
         Cursor.objects.update(next_run_at=ago(seconds=1))
     check()
     assert watch.fires()
-    mended = {"trigger_type": "cron", "cron_expression": "0 6 * * *", "timezone": "UTC"}
-    services.job_update(tenant=acme, job_id=job.id, changes=mended, actor="tests")
+    watch.on_call.stand_ins["curl"] = _curl  # no web process is needed for the same request
+    watch.act(host=cast.host, job=job.pk, key=key_of(cast.ann)[1])
     assert not watch.fires()
 
 
-def test_connections(live_db: str) -> None:
-    watch = Watch("SchedulerConnections")
-    room = read_gauges()["scheduler_connections_max"]
-    assert not watch.fires()
-    watch = Watch("SchedulerConnections", threshold=watch.figure + 8 / room)
-    assert not watch.fires()
-    with ExitStack() as many:
-        for _ in range(16):
-            many.enter_context(machine.connect(application_name="too many"))
-        assert watch.fires()
-    wait_for(lambda: not watch.alert.holds(watch.figure), "they are gone")
-    assert not watch.fires()
+def _curl(words: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("-X", dest="method")
+    parser.add_argument("-H", dest="headers", action="append")
+    parser.add_argument("-d", dest="body")
+    asked = parser.parse_args(words)
+    url = urlsplit(asked.url)
+    headers = dict(header.split(": ", 1) for header in asked.headers)
+    kind = headers.pop("Content-Type")
+    client = Client(headers={"Host": url.netloc, **headers})
+    answer = client.generic(asked.method, url.path, asked.body, content_type=kind, secure=True)
+    assert answer.status_code == 200, answer.content

@@ -70,12 +70,22 @@ def test_one_job_says_what_it_is_what_comes_and_why_it_did_not_run(dashboard: Da
         "aria-label", "Last 2 runs: 1 failed, 1 skipped; the last skipped"
     )
     expect(page.locator("#runs tbody tr")).to_have_count(1)
+    page.locator("#runs .row-button").click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer).to_contain_text("The bank answered 503.")
+    page.keyboard.press("Escape")
+    expect(drawer).to_have_count(0)
     page.get_by_text("Payload", exact=True).click()
     expect(page.locator("#facts pre")).to_contain_text("<b>all</b>")
     page.get_by_label("Which executions").select_option("skipped")
     expect(page.locator("#runs")).to_contain_text("The run before was still going")
-    page.get_by_role("button", name="Ask").click()
+    page.locator("#runs .row-button").click()
+    page.get_by_role("link", name="What became of each due time").click()
     expect(page.get_by_role("list", name="What became of its times")).to_contain_text("Skipped")
+    page.get_by_label("From", exact=True).first.fill("2026-01-01T00:00")
+    page.get_by_label("To", exact=True).first.fill("2026-01-02T00:00")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("heading", name="No time")).to_be_visible()
     assert visit.violations() == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
     visit.assert_clean()

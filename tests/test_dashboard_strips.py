@@ -1,4 +1,4 @@
-"""What the list of jobs shows beside them: categories, strips of outcomes, and the tasks that need somebody."""
+"""What the list of jobs shows beside them: categories and strips of outcomes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from apps.executions.models import Execution, Skip
 from apps.executions.recent import recent_outcomes
 from apps.jobs import services
 from apps.jobs.categories import label_of
-from apps.jobs.models import Cursor, Job
-from apps.jobs.states import ENDPOINT_GONE
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from tests.contract.client import MemberClient
 from tests.contract.records import Records, now
+from tests.pulses import rows_read, set_on
 
 pytestmark = pytest.mark.django_db
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -39,19 +37,13 @@ def made(cast: Any) -> Records:
     return Records(cast.bob)
 
 
-def stands(job: Job, **columns: Any) -> Job:
-    with all_tenants_scope():
-        assert Cursor.objects.filter(job_id=job.pk).update(**columns) == 1
-    return job
-
-
 class TestCategories:
     def test_jobs_are_counted_by_category_and_status(
         self, alice: MemberClient, bob: MemberClient, cast: Any, other_cast: Any, made: Records
     ) -> None:
         made.job(task_category="platform_reports")
-        stands(made.job(task_category="platform_reports"), last_status="failed")
-        stands(made.job(task_category="platform_reports"), consecutive_failures=3)
+        set_on(made.job(task_category="platform_reports"), last_status="failed")
+        set_on(made.job(task_category="platform_reports"), consecutive_failures=3)
         paused, gone = made.job(), made.job()
         services.job_pause(tenant=made.tenant, job_id=paused.pk, actor="tests")
         services.job_delete(tenant=made.tenant, job_id=gone.pk, actor="tests")
@@ -186,15 +178,6 @@ FROM generate_series(1, 20000) AS n
 TABLES = ("executions_executionlog", "executions_execution", "executions_skip")
 
 
-def rows_read(plan: dict[str, Any]) -> int:
-    """Of those tables and their partitions: returned and thrown away."""
-    own = 0
-    if str(plan.get("Relation Name")).startswith(TABLES):
-        removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
-        own = (plan["Actual Rows"] + removed) * plan["Actual Loops"]
-    return own + sum(rows_read(child) for child in plan.get("Plans", []))
-
-
 def test_strips_cost_what_they_show(cast: Any, made: Records) -> None:
     """By how many rows were looked at, not by the clock: of 20,000 executions of ten jobs, five are asked for."""
     jobs, at, looked = [made.job() for _ in range(10)], now(), []
@@ -209,7 +192,7 @@ def test_strips_cost_what_they_show(cast: Any, made: Records) -> None:
     def explained(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         with context["connection"].connection.cursor() as own:
             own.execute(f"EXPLAIN (ANALYZE, FORMAT json) {sql}", params)
-            looked.append(rows_read(own.fetchone()[0][0]["Plan"]))
+            looked.append(rows_read(own.fetchone()[0][0]["Plan"], TABLES))
         return execute(sql, params, many, context)
 
     asked = [job.pk for job in jobs[:5]]
@@ -219,51 +202,3 @@ def test_strips_cost_what_they_show(cast: Any, made: Records) -> None:
     assert len(looked) == 1
     # Besides what a job shows, each partition gives a first row, and what is newest there is not always of the job.
     assert looked[0] <= 5 * (3 * 20 + 10)
-
-
-class TestAllTasksThatNeedSomebody:
-    def test_the_worst_first_page_by_page(
-        self, alice: MemberClient, bob: MemberClient, cast: Any, other_cast: Any, made: Records
-    ) -> None:
-        three, nine = (stands(made.job(), consecutive_failures=n) for n in (3, 9))
-        five = stands(Records(cast.alice).job(), consecutive_failures=5)
-        stands(Records(other_cast.alice).job(), consecutive_failures=7)
-        stands(made.job(), consecutive_failures=2)
-        said = bob.ok("tasks-needing-intervention")
-        assert [task["task_id"] for task in said["tasks"]] == [nine.pk, three.pk]
-        assert (said["total_count"], said["has_more"], said["next_cursor"]) == (2, False, None)
-        assert [task["task_id"] for task in alice.ok("tasks-needing-intervention/")["tasks"]] == [
-            nine.pk,
-            five.pk,
-            three.pk,
-        ]
-        page = alice.ok("tasks-needing-intervention", limit=2)
-        rest = alice.ok("tasks-needing-intervention", limit=2, cursor=page["next_cursor"])
-        assert [task["task_id"] for task in page["tasks"] + rest["tasks"]] == [nine.pk, five.pk, three.pk]
-        of_bob = alice.ok("tasks-needing-intervention", user_id="bob-acme")
-        assert [task["task_id"] for task in of_bob["tasks"]] == [nine.pk, three.pk]
-        assert of_bob["tasks"] == alice.ok("tasks-needing-intervention/bob-acme")["tasks"]
-        assert bob.get("tasks-needing-intervention", user_id="alice-acme").status_code == 403
-        assert bob.get("tasks-needing-intervention", limit=0).status_code == 400
-
-    def test_the_queries_do_not_grow_with_the_page(self, alice: MemberClient, made: Records) -> None:
-        counts = []
-        for _ in range(2):
-            for _ in range(4):
-                stands(made.job(), consecutive_failures=3)
-            with CaptureQueriesContext(connection) as queries:
-                alice.ok("tasks-needing-intervention")
-            counts.append(len(queries))
-        assert counts[0] == counts[1]
-
-    def test_one_that_was_switched_off_and_has_lost_its_cursor(
-        self, bob: MemberClient, made: Records
-    ) -> None:
-        job = made.job()
-        with all_tenants_scope():
-            Job.objects.filter(pk=job.pk).update(switch="paused", pause_reason=ENDPOINT_GONE)
-            Cursor.objects.filter(job_id=job.pk).delete()
-        [task] = bob.ok("tasks-needing-intervention")["tasks"]
-        assert (task["task_id"], task["status"]) == (job.pk, "paused")
-        assert task["failure_pattern"]["consecutive_failures"] == 0
-        assert bob.ok("pulse")["attention"] == 1

@@ -18,6 +18,8 @@ import pytest
 from scheduler_saas.demo.database import drop_database
 from tests.replicas import ROOT, wait_for
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 RATE = 40
 
 

@@ -31,6 +31,8 @@ from tests.factories import make_job
 from tests.gates import history_of, passed_matrix, refusals, replicas_connected, repository
 from tests.ledgers import finished, midnight
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 
 @pytest.fixture
 def books(settings: Any, tmp_path: Path) -> Path:

@@ -29,6 +29,8 @@ from scheduler_saas.demo.database import drop_database
 from tests.leaders import UNHURRIED
 from tests.replicas import ROOT, ReplicaProcess, replicas, wait_for
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 Start = Callable[..., ReplicaProcess]
 
 

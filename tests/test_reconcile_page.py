@@ -19,6 +19,8 @@ from tests.test_platform_reconcile import connect
 from tests.test_reconcile_stuck_executions import leased, live
 from tests.test_security_browser import Browser, olga_at  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 PUBLIC = "scheduler_saas.urls_public"
 
 

@@ -28,8 +28,6 @@ _KIT = ("dom", "api", "time", "live", "shell", "theme_switch")
 class Page:
     """`name` is the URL's, the template's and the script's; `kit` are modules it imports beside those of every page,
     and `parts` those that stand beside the script.
-
-    `reads` are what its script asks the API for as soon as it runs, to the letter: the browser need not wait for it.
     """
 
     name: str
@@ -37,7 +35,6 @@ class Page:
     section: str  # the entry of the navigation that it belongs to
     kit: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
 
 
@@ -59,15 +56,8 @@ PAGES = {
             "overview",
             "Overview",
             "overview",
-            (*_LISTS, "tree", "events", "charts"),
-            sheets=("tree", "overview"),
-            reads=(
-                "dashboard",
-                "insights/hours?hours=24",
-                "jobs?status=needs_intervention&limit=3",
-                "jobs?status=failed&limit=3",
-                "jobs/categories",
-            ),
+            (*_LISTS, "tree", "events", "charts", *_DRAWER),
+            ("tree", "execution", "overview"),
         ),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
         Page("executions", "Executions", "executions", (*_LISTS, "tree", *_DRAWER), ("tree", "execution")),
@@ -77,7 +67,6 @@ PAGES = {
             "attention",
             (*_LISTS, "tree", *_DRAWER),
             ("execution", "attention"),
-            reads=("tasks-needing-intervention?limit=10",),
             parts=("attention_task", "attention_failures", "attention_bulk", "attention_pick", "keyed"),
         ),
         Page(
@@ -86,12 +75,11 @@ PAGES = {
             "timeline",
             (*_LISTS, "tree", "charts", *_DRAWER),
             ("execution", "timeline"),
-            reads=("insights/forecast?hours=24",),
             parts=("timeline_lanes", "timeline_runs", "timeline_forecast", "clock_changes", "keyed"),
         ),
         Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
         Page("account", "Your account", ""),
-        Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions"), ("job",)),
+        Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions", *_DRAWER), ("job", "execution")),
         Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
     )
 }

@@ -25,6 +25,8 @@ from apps.jobs.recurrence.times import occurrences
 from tests.properties import looking
 from tests.recurrences import DAY, MINUTE, Change, Reading, changes, cron_expressions, cron_rules, instants
 
+pytestmark = pytest.mark.same_on_every_postgres
+
 YEARS = 51  # ours looks fifty years ahead
 
 

@@ -7,7 +7,9 @@ SELECT
 FROM unnest(%(hours)s::timestamptz[]) AS one (hour)
 CROSS JOIN LATERAL (
     SELECT
-        greatest(round(extract(epoch FROM log.started_at - log.run_at) * 1000), 0)::bigint AS lag_ms,
+        CASE WHEN log.started_at IS NOT NULL THEN  -- imported ones do not say
+            greatest(round(extract(epoch FROM log.started_at - log.run_at) * 1000), 0)::bigint
+        END AS lag_ms,
         log.execution_time_ms
     FROM (
         SELECT log.*

@@ -11,12 +11,12 @@ const STYLES = { long: LONG, short: SHORT, clock: CLOCK, hour: HOUR };
 export const utc = value => `${new Date(value).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 export const local = (value, style = "long") => STYLES[style].format(new Date(value));
 
-/** `<time>` in the reader's zone; style long | short | clock | hour | ago ("4 min ago", kept current). */
+/** `<time>` in the reader's zone; style long | short | clock | hour | ago ("4 min ago", kept current) | next (the same, "now" once it is past). */
 export function time(value, style = "long") {
     if (!value) return h("span", { class: "soft" }, "—");
-    const shown = style === "ago" ? ago(value) : local(value, style);
-    const title = style === "ago" ? `${local(value)} (${ZONE}), ${utc(value)}` : utc(value);
-    return h("time", { datetime: value, title, "data-ago": style === "ago" }, shown);
+    const moves = style === "ago" || style === "next";
+    const title = moves ? `${local(value)} (${ZONE}), ${utc(value)}` : utc(value);
+    return h("time", { datetime: value, title, "data-ago": moves && style }, moves ? MOVING[style](value) : local(value, style));
 }
 
 /** "in 5 min", "4 h ago", from now or from `now` (milliseconds). */
@@ -25,6 +25,8 @@ export function ago(value, now = Date.now()) {
     if (Math.abs(seconds) < 1) return "now";
     return seconds > 0 ? `in ${span(seconds * 1000)}` : `${span(-seconds * 1000)} ago`;
 }
+
+const MOVING = { ago, next: value => (new Date(value) < Date.now() ? "now" : ago(value)) };
 
 /** Milliseconds in words: "340 ms", "2.5 s", "12 min", "3 h 20 min", "4 d 2 h". */
 export function span(milliseconds) {
@@ -41,5 +43,5 @@ export function span(milliseconds) {
 export const number = value => (value === null || value === undefined ? "—" : Number(value).toLocaleString());
 
 setInterval(() => {
-    if (!document.hidden) for (const element of findAll("time[data-ago]")) element.textContent = ago(element.dateTime);
+    if (!document.hidden) for (const element of findAll("time[data-ago]")) element.textContent = MOVING[element.dataset.ago](element.dateTime);
 }, 1000);

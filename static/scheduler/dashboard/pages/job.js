@@ -1,6 +1,7 @@
 // One job: what it is, what comes, what was, and why it did not run.
 import { get } from "../kit/api.js";
 import { fill, find, h, icon } from "../kit/dom.js";
+import { openAddressed } from "../kit/execution.js";
 import { jobTools } from "../kit/job_actions.js";
 import { live } from "../kit/live.js";
 import { badge } from "../kit/outcomes.js";
@@ -98,6 +99,10 @@ function alone(title, heading, text) {
 }
 
 prepare();
-whyForm(id);
+const askAddressed = whyForm(id);
 if (find("#backfill-form")) backfillForm(() => job);
-live(read);
+live(read).then(() => {
+    if (parts.hidden) return;
+    askAddressed();
+    openAddressed();
+});

@@ -1,6 +1,7 @@
 // A job's executions, newest first, each of which opens in the drawer.
 import { get } from "../kit/api.js";
-import { fill, find, h } from "../kit/dom.js";
+import { find, h } from "../kit/dom.js";
+import { openExecution } from "../kit/execution.js";
 import { pager, query, setQuery, table } from "../kit/lists.js";
 import { badge, REASONS } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
@@ -8,6 +9,7 @@ import { number, span, time } from "../kit/time.js";
 import { renew } from "../kit/tree.js";
 
 const LIMIT = 20;
+let shown = [];  // by the list, for the arrows of the drawer
 const KINDS = { manual: "By hand", retry: "Retry", backfill: "Backfill" };
 
 /** `read()` of the list of `jobId` in `element`; which ones and which page are in the address. */
@@ -22,6 +24,7 @@ export function executions(element, jobId) {
     }
 
     function show(page) {
+        shown = page.logs;
         renew(element, page, () => {
             if (!page.logs.length) return empty("Nothing here", which.value ? "No execution of this kind is recorded." : "It has not finished a run yet.");
             return [table("Executions of this job", page.logs[0].status === "skipped" ? SKIPPED : RAN, page.logs), pager(page, move, which.value === "skipped" ? "ranges" : "executions")];
@@ -42,7 +45,7 @@ export function executions(element, jobId) {
 }
 
 const RAN = [
-    { name: "Scheduled for", build: log => opener(log, time(log.scheduled_for)) },
+    { name: "Scheduled for", build: log => opener(log, time(log.scheduled_for), siblings) },
     { name: "Outcome", build: log => badge(log.state === "pending" ? "pending" : log.status) },
     { name: "Kind", build: log => KINDS[log.kind] ?? "Scheduled" },
     { name: "Attempts", number: true, build: log => number(log.attempt) },
@@ -50,15 +53,17 @@ const RAN = [
     { name: "What it said", build: log => log.error_message && h("span", { class: "cut", title: log.error_message }, log.error_message) },
 ];
 const SKIPPED = [
-    { name: "From", build: log => time(log.scheduled_for) },
+    { name: "From", build: log => opener(log, time(log.scheduled_for), siblings) },
     { name: "To", build: log => time(log.scheduled_until) },
     { name: "Times", number: true, build: log => number(log.count) },
     { name: "Why", build: log => h("span", {}, REASONS[log.reason] ?? log.reason, log.error_message && ` (${log.error_message})`) },
 ];
 
-const pages = document.documentElement.dataset.pages;
+function siblings() {
+    return shown;
+}
 
-/** A link to the execution on the page of executions. */
-export function opener(log, words) {
-    return h("a", { class: "row-button", href: `${pages}executions/?execution=${log.id}` }, words);
+/** A button that opens the execution of `log` (or the one with its id) in the drawer. */
+export function opener(log, words, others = () => []) {
+    return h("button", { type: "button", class: "row-button", onclick: () => openExecution(log, { siblings: others }) }, words);
 }

@@ -4,6 +4,7 @@ import { ask, say } from "../kit/dialogs.js";
 import { fill, find, findAll, h } from "../kit/dom.js";
 import { refresh } from "../kit/live.js";
 import { badge, WORDS } from "../kit/outcomes.js";
+import { query } from "../kit/lists.js";
 import { empty, failed, loading } from "../kit/states.js";
 import { number, time, ZONE } from "../kit/time.js";
 import { opener } from "./job_runs.js";
@@ -17,19 +18,24 @@ const instant = value => new Date(value).toISOString();
 
 /** A Date as `datetime-local` has it, in the reader's zone. */
 function plain(date) {
-    return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
 /** The last day in both forms, in the zone of the reader. */
 export function prepare() {
     const now = new Date();
     for (const form of findAll("#why-form, #backfill-form")) {
-        form.elements.from.value = plain(new Date(now - 86_400_000));
-        form.elements.to.value = plain(now);
+        setRange(form, new Date(now - 86_400_000), now);
         find("[data-zone]", form).textContent = `Times are yours (${ZONE}).`;
     }
 }
 
+function setRange(form, from, to) {
+    form.elements.from.value = plain(from);
+    form.elements.to.value = plain(to);
+}
+
+/** Returns a function that asks what the address names (`?from=&to=`), if it names anything. */
 export function whyForm(jobId) {
     const [form, answer] = [find("#why-form"), find("#why")];
     form.addEventListener("submit", event => {
@@ -50,6 +56,15 @@ export function whyForm(jobId) {
             fill(answer, failed(refusal(error)));
         }
     }
+
+    return async function askAddressed() {
+        const [from, to] = [query().from, query().to].map(value => new Date(value ?? ""));
+        if (isNaN(from) || isNaN(to)) return;
+        setRange(form, from, to);
+        // The address is exact, the fields are of whole seconds.
+        await tell({ from: query().from, to: query().to });
+        find("#why-title").scrollIntoView();
+    };
 }
 
 /** Neighbours without a run of which the same is to be said are one entry. */
@@ -69,7 +84,7 @@ function fate(one) {
     const range = one.scheduled_until !== one.scheduled_for;
     const when = [time(one.scheduled_for), range && [" to ", time(one.scheduled_until)]];
     return h("li", { class: "fate" },
-        h("p", { class: "fate-when" }, one.execution_id ? opener({ id: one.execution_id }, when) : when,
+        h("p", { class: "fate-when" }, one.execution_id ? opener(one.execution_id, when) : when,
             one.count > 1 && h("span", { class: "soft" }, ` ${number(one.count)} times`)),
         word, h("p", {}, one.sentence, one.note && ` ${one.note}`));
 }

@@ -1,6 +1,7 @@
 // The first page: what runs, what failed and why. Each part reads for itself; the sentence and the figures share what was read.
 import { get } from "../kit/api.js";
 import { find } from "../kit/dom.js";
+import { openAddressed } from "../kit/execution.js";
 import { live } from "../kit/live.js";
 import { reading } from "../kit/states.js";
 import { drawHours, showHours } from "./overview_hours.js";
@@ -45,6 +46,8 @@ const readJobs = jobsReader(() => (trouble = readTrouble().then(found => (learne
 document.addEventListener("pulse", ({ detail: pulse }) => learned({ pulse }));
 const firsts = [live(paced(3000, readFigures)), live(paced(15_000, readHours)), live(paced(10_000, readJobs))];
 const lists = [live(paced(900, executionsReader())), live(paced(5000, eventsReader()))];
+
+openAddressed();
 
 // The sentence and the figures appear once, whole, though one of their sources may have failed.
 await Promise.allSettled([firsts[0], firsts[1], trouble]);

@@ -1,9 +1,9 @@
 // The jobs: first those in trouble, with their reasons, then the tree.
 import { get } from "../kit/api.js";
 import { fill, find, h } from "../kit/dom.js";
+import { badge } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
 import { number } from "../kit/time.js";
-import { badge } from "../kit/outcomes.js";
 import { jobPage, jobTree, renew } from "../kit/tree.js";
 import { mayWrite } from "./overview_verdict.js";
 
@@ -20,10 +20,15 @@ export async function readTrouble() {
 export function jobsReader(trouble) {
     const worst = h("div", {}), tree = h("div", {});
     const readTree = jobTree(tree, { limit: 5, asked: () => ({ ordering: "next_run_time" }), none: noJobs });
-    return reading(body, () => Promise.all([trouble(), readTree()]), ([found]) => {
+    const grown = new Promise(resolve => new MutationObserver(resolve).observe(tree, { childList: true }));
+    return reading(body, async () => {
+        const all = readTree();
+        all.catch(() => {});  // told below, unless the other fails first
+        const [found] = await Promise.all([trouble(), Promise.race([all, grown])]);
         showTrouble(worst, found);
         if (!tree.isConnected) fill(body, worst, tree);
-    });
+        await all;  // the strips, which have their room
+    }, () => {});
 }
 
 function showTrouble(element, { needing, failing }) {

@@ -2,19 +2,21 @@
 import { get } from "../kit/api.js";
 import { find, findAll, h } from "../kit/dom.js";
 import { EVENT_TONES, EVENT_WORDS, eventSentence } from "../kit/events.js";
+import { openExecution } from "../kit/execution.js";
 import { bindFilters, table } from "../kit/lists.js";
 import { badge, REASONS } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
 import { jobPage, renew } from "../kit/tree.js";
 import { number, span, time } from "../kit/time.js";
 
-const pages = document.documentElement.dataset.pages;
 const SHOWN = 10, RUNNING = 4;  // what runs leaves room for what has ended
+let shown = [];
+const siblings = () => shown;
 
 export const executionsReader = () => panel("#execution-logs", readExecutions, ({ status }) => [
     status === "" || status === "success" ? "Nothing has run yet" : "None of these", status ? "Choose another outcome above." : "Executions stand here as soon as the first job has run."], [
     { name: "Outcome", build: log => badge(log.state === "pending" ? "pending" : log.status) },
-    { name: "Job", build: log => h("div", {}, h("a", { class: "cut job-name", href: place(log), title: log.task.task_title }, log.task.task_title), h("p", { class: "cut soft small", title: about(log) }, about(log))) },
+    { name: "Job", build: log => h("div", {}, h("button", { type: "button", class: "row-button cut", "aria-haspopup": "dialog", title: log.task.task_title, onclick: () => openExecution(log, { siblings }) }, log.task.task_title), h("p", { class: "cut soft small", title: about(log) }, about(log))) },
     { name: "Started", build: log => time(log.execution_date, "ago") },
     { name: "Took", number: true, build: log => span(log.execution_time_ms) },
 ]);
@@ -55,14 +57,10 @@ function panel(selector, read, none, columns) {
 /** What runs, then what has ended; one that ends between the two answers is shown as ended. */
 async function readExecutions({ status }) {
     const list = wanted => get("execution-logs", { status: wanted, limit: SHOWN });
-    if (status) return (await list(status)).logs;
+    if (status) return shown = (await list(status)).logs;
     const [running, ended] = await Promise.all([list("running"), list("")]);
     const over = new Set(ended.logs.map(log => log.id));
-    return [...running.logs.filter(log => !over.has(log.id)).slice(0, RUNNING), ...ended.logs].slice(0, SHOWN);
-}
-
-function place(log) {
-    return log.id > 0 ? `${pages}executions/?execution=${log.id}` : jobPage(log.job_id);
+    return shown = [...running.logs.filter(log => !over.has(log.id)).slice(0, RUNNING), ...ended.logs].slice(0, SHOWN);
 }
 
 function about(log) {

@@ -7,7 +7,8 @@ const root = document.documentElement.dataset;
 
 export function showStats({ dashboard, hours, pulse }) {
     if (!dashboard) return;
-    const { stats, jobs: [next], job_count: jobs, recurring_jobs: recurring, one_time_jobs: once } = dashboard;
+    const { stats, job_count: jobs, recurring_jobs: recurring, one_time_jobs: once } = dashboard;
+    const next = nextOf(dashboard);
     const day = hours?.totals, ran = day && day.succeeded + day.failed;
     const key = [jobs, recurring, once, next?.id, next?.name, next?.next_run_time, day, pulse?.running, pulse?.waiting, stats.active_executions, stats.running,
         stats.total_checks, stats.last_check, stats.cumulative_total_check_cycles, stats.cumulative_tasks_executed, stats.cumulative_tasks_failed];
@@ -17,9 +18,14 @@ export function showStats({ dashboard, hours, pulse }) {
         stat("Ran, last 24 h", link(ran, "executions/"), ran ? `${share(day.succeeded, ran)} succeeded` : day && "Nothing was due"),
         stat("Failed, last 24 h", link(day?.failed, "executions/?status=failed"), ran ? `${share(day.failed, ran)} of what ran` : day && "Nothing ran"),
         stat("Skipped, last 24 h", link(day?.skipped, "executions/?status=skipped"), day && skipped(day)),
-        stat("Next run", next?.next_run_time ? time(next.next_run_time, "ago") : "None", next?.next_run_time ? h("span", { class: "cut", title: next.name }, next.name) : "No job is due from now on"),
+        stat("Next run", next ? time(next.next_run_time, "next") : "None", next ? h("span", { class: "cut", title: next.name }, next.name) : "No job is due from now on"),
         stat("Succeeded, ever", number(stats.cumulative_tasks_executed), `and ${number(stats.cumulative_tasks_failed)} failed${whole()}`),
         stat("Check cycles", number(stats.cumulative_total_check_cycles), checks(stats))));
+}
+
+/** The first job that is going to run: one that is left alone for a while has times that will be skipped. */
+export function nextOf({ jobs }) {
+    return jobs.find(job => job.next_run_time && (job.status === "active" || job.status === "failed")) ?? null;
 }
 
 function stat(name, value, note) {

@@ -2,6 +2,7 @@
 import { find, h } from "../kit/dom.js";
 import { renew } from "../kit/tree.js";
 import { number, time } from "../kit/time.js";
+import { nextOf } from "./overview_stats.js";
 
 const root = document.documentElement.dataset;
 const WHAT_A_JOB_IS = "A job is done at given times: a request to a URL of yours, every night at half past two, say. This page tells what became of each run.";
@@ -27,8 +28,8 @@ export function verdict({ dashboard, hours, needing, failing }) {
     return calm(dashboard, hours?.totals);
 }
 
-function calm({ jobs: [first], stats }, totals) {
-    const next = first?.next_run_time ? { name: first.name, next_run_time: first.next_run_time } : null;
+function calm(dashboard, totals) {
+    const { stats } = dashboard, next = nextOf(dashboard);
     const text = next ? "" : "Nothing is due from now on.";
     if (!totals) return { kind: "success", title: "No job needs you.", text, next };
     const ran = totals.succeeded + totals.failed;
@@ -47,7 +48,7 @@ export function showVerdict(known) {
     find("#main").toggleAttribute("data-new", !known.dashboard.job_count);
     const [title, text] = [find("#verdict strong"), find("#verdict-body p")];
     if (title.textContent !== said.title) title.textContent = title.title = said.title;  // read out when it changes
-    renew(text, [said.text, said.next], () => [said.text, said.next && [`${said.next.name} runs next, `, time(said.next.next_run_time, "ago"), "."]]);
+    renew(text, [said.text, said.next?.id, said.next?.name, said.next?.next_run_time], () => [said.text, said.next && [`${said.next.name} runs next, `, time(said.next.next_run_time, "next"), "."]]);
     renew(find("#verdict [data-action]"), [said.kind, said.action], () => said.action
         && h("a", { class: `button ${said.kind ? "" : "primary"}`, href: root.pages + said.action[1] }, said.action[0]));
 }
@@ -59,6 +60,7 @@ function names({ jobs, total_count: total }) {
     return shown.join(", ") + (total > shown.length ? ` and ${number(total - shown.length)} more` : "");
 }
 
-function why({ jobs: [first] }) {
-    return first.quarantine_reason || first.failure_reason ? `${first.name}: ${first.quarantine_reason || first.failure_reason}` : "";
+function why({ jobs: [first], total_count: total }) {
+    const reason = first.quarantine_reason || first.failure_reason;
+    return reason && total > 1 ? `${first.name}: ${reason}` : reason;
 }
