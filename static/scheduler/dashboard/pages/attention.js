@@ -61,7 +61,7 @@ function drawSummary() {
     const last = tasks.map(task => task.last_failure).filter(Boolean).sort()[0];
     fill(summary,
         stat("Jobs that need you", number(total), types.slice(0, 4).join(", ") || "All is well"),
-        stat("Critical", number(critical), `Stopped, or ${CRITICAL_IN_A_ROW} failures in a row${some}`),
+        stat("Critical", `${number(critical)}${some && critical === tasks.length ? "+" : ""}`, `Stopped, or ${CRITICAL_IN_A_ROW} failures in a row${some}`),
         stat("Oldest failure", last ? ago(last) : "—", last ? `Of the job that waits longest${some}` : "No job waits"),
         stat("Failed, not retried", number(unretried), h("a", { href: "#failures-title" }, "In the last 24 hours")));
 }
