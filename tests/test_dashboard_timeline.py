@@ -124,6 +124,9 @@ def test_what_is_due_and_the_jitter_that_would_flatten_it(dashboard: Dashboard) 
     expect(
         page.get_by_role("img", name=re.compile("Runs per minute in the next 24 hours: 30 runs."))
     ).to_be_visible()
+    # Drawn when it is about to be seen.
+    page.locator("#forecast-picture").scroll_into_view_if_needed()
+    page.wait_for_function("window.Chart?.getChart(document.querySelector('#forecast-picture canvas'))")
     expect(page.locator("#jitters tbody tr").first).to_have_text(re.compile("none.*30 a minute"))
     expect(page.locator("#jitters")).to_contain_text("Suggested")
     page.get_by_text("Hour by hour as a table").click()
