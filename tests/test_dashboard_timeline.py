@@ -86,20 +86,20 @@ def test_no_more_than_can_be_drawn(dashboard: Dashboard) -> None:
 
     made, at = Records(dashboard.cast.bob), now()
     busy = made.job(name="Busy")
-    many(made, busy, at - MINUTE, 250)
+    many(made, busy, at - MINUTE, 200)
     for n in range(41):
         many(made, made.job(name=f"Quiet {n:02}"), at - 2 * SECOND, 2)
     many(made, busy, at - 90 * MINUTE, 1)
     visit = dashboard.visit(PATH)
     page = visit.page
     said = page.locator("#runs-said")
-    expect(said).to_have_text(re.compile("The latest 250 of 332 runs that have ended, since .*; 42 jobs."))
+    expect(said).to_have_text(re.compile("The latest 200 of 282 runs that have ended, since .*; 42 jobs."))
     expect(page.locator(".lane")).to_have_count(40)
     expect(page.locator(".lane").first).to_contain_text("Busy")
     page.get_by_role("button", name="Less busy").click()
     expect(page.locator(".lane")).to_have_count(2)
     page.get_by_role("button", name="6 h").click()
-    expect(said).to_have_text(re.compile("The latest 250 of 333 runs that have ended, since .*; 42 jobs."))
+    expect(said).to_have_text(re.compile("The latest 200 of 283 runs that have ended, since .*; 42 jobs."))
     expect(page).to_have_url(re.compile("hours=6"))
     visit.assert_clean()
 
@@ -124,6 +124,9 @@ def test_what_is_due_and_the_jitter_that_would_flatten_it(dashboard: Dashboard) 
     expect(
         page.get_by_role("img", name=re.compile("Runs per minute in the next 24 hours: 30 runs."))
     ).to_be_visible()
+    # Drawn when it is about to be seen.
+    page.locator("#forecast-picture").scroll_into_view_if_needed()
+    page.wait_for_function("window.Chart?.getChart(document.querySelector('#forecast-picture canvas'))")
     expect(page.locator("#jitters tbody tr").first).to_have_text(re.compile("none.*30 a minute"))
     expect(page.locator("#jitters")).to_contain_text("Suggested")
     page.get_by_text("Hour by hour as a table").click()

@@ -13,7 +13,7 @@ import { picking } from "./attention_pick.js";
 import { CRITICAL_IN_A_ROW, taskCard, trouble } from "./attention_task.js";
 import { focusBack, keyed } from "./keyed.js";
 
-const LIMIT = 25, RUNS = 20;
+const LIMIT = 10, RUNS = 20;
 const area = find("#tasks"), summary = find("#summary"), turns = find("#tasks-pager");
 const list = h("ul", { class: "tasks", tabindex: "-1", "aria-labelledby": "tasks-title" });
 const pick = picking(find("#tasks-all"), find("#tasks-run"), list);
@@ -61,9 +61,9 @@ function drawSummary() {
     const last = tasks.map(task => task.last_failure).filter(Boolean).sort()[0];
     fill(summary,
         stat("Jobs that need you", number(total), types.slice(0, 4).join(", ") || "All is well"),
-        stat("Critical", number(critical), `Stopped, or ${CRITICAL_IN_A_ROW} failures in a row${some}`),
+        stat("Critical", `${number(critical)}${some && critical === tasks.length ? "+" : ""}`, `Stopped, or ${CRITICAL_IN_A_ROW} failures in a row${some}`),
         stat("Oldest failure", last ? ago(last) : "—", last ? `Of the job that waits longest${some}` : "No job waits"),
-        stat("Failed, not retried", number(unretried), "In the last 24 hours"));
+        stat("Failed, not retried", number(unretried), h("a", { href: "#failures-title" }, "In the last 24 hours")));
 }
 
 function stat(name, value, note) {

@@ -19,6 +19,7 @@ export function picking(all, button, list) {
         all.checked = ticked > 0 && ticked === known.length;
         all.indeterminate = ticked > 0 && ticked < known.length;
         all.disabled = !known.length;
+        all.closest(".actions").classList.toggle("idle", !known.length);
     }
     all?.addEventListener("change", () => {
         for (const id of known) all.checked ? picked.add(id) : picked.delete(id);

@@ -58,11 +58,16 @@ export function forecast() {
         canvas.setAttribute("aria-label", `Runs per minute in the next 24 hours: ${number(answer.total)} runs. ${advice(answer)}`);
         fill(parts.options, options(answer));
         if (details.open) fill(parts.hours, hourly(answer));
-        if (redraw) redraw();
-        else chart(canvas, () => config(shown, parts.picture.clientWidth)).then(again => { redraw = again; });
+        redraw?.();
     });
 
     details.addEventListener("toggle", () => { if (details.open && shown) fill(parts.hours, hourly(shown)); });
+    // The library comes when the picture is about to be seen: it is the largest thing of this page.
+    new IntersectionObserver(async ([entry], observer) => {
+        if (!entry.isIntersecting) return;
+        observer.disconnect();
+        redraw = await chart(canvas, () => config(shown, parts.picture.clientWidth));
+    }, { rootMargin: "200px" }).observe(parts.picture);
     let width = 0;
     new ResizeObserver(([entry]) => {
         const wide = Math.round(entry.contentRect.width);
@@ -86,7 +91,7 @@ function notes({ jobs, left_out: out, from, minutes }) {
 }
 
 function options({ options: rows, peak, suggested_jitter_seconds: suggested }) {
-    if (!rows.length) return null;
+    if (!rows.some(row => row.peak < peak.count)) return null;
     return table("What a jitter would make of the peak", [
         { name: "Jitter of each job", build: row => [row.jitter_seconds ? jitterWords(row.jitter_seconds) : "none", " ", row.jitter_seconds === suggested && suggested > 0 && h("span", { class: "badge active" }, "Suggested")] },
         { name: "Peak", number: true, build: row => `${number(row.peak)} a minute` },
