@@ -93,7 +93,7 @@ function ran(log) {
         facts([
             ["Due", both(log.scheduled_for)],
             (spread || !started) && ["May start from", both(log.run_at)],
-            started && ["Started", [both(first), late !== null && h("span", { class: "soft" }, `, ${span(late)} after it might`)]],
+            started && ["Started", [both(first), late !== null && h("span", { class: "soft" }, `, ${span(late)} after ${spread ? "that" : "it was due"}`)]],
             ended && ["Ended", both(ended)],
             ended && ["Took", log.execution_time_ms === null ? "It did not run" : [span(log.execution_time_ms), whole !== null && h("span", { class: "soft" }, `, its last attempt; ${span(whole)} from first to last`)]],
             ["Kind", KINDS[log.kind] ?? log.kind],
