@@ -103,6 +103,9 @@ def _paths(asker: Asker) -> Iterator[str]:
 
 
 def _query(path: str) -> dict[str, str]:
+    """What a route will not do without."""
+    if path == "jobs/outcomes":
+        return {"job_id": "1"}
     return {"at": "2026-01-01T00:00:00Z"} if path.endswith("/why") else {}
 
 

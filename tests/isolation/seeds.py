@@ -263,7 +263,9 @@ def _vault_rows(tenant: Any, owner: Membership, ids: dict[str, Any], at: datetim
     Connection.objects.filter(pk=connection.pk).update(
         sealed=seal(tenant.schema_name, connection_label(connection.pk), {"token": write_only(tenant)})
     )
+    # Each tenant's schema counts for itself: the same number must not name a channel of either.
     channel = NotificationChannel.objects.create(
+        id=1_000_000 + tenant.pk,
         name=canary(tenant),
         kind="webhook",
         events=["failure"],
