@@ -4,8 +4,9 @@ import { find } from "./dom.js";
 import { local } from "./time.js";
 
 const EVERY = 1000, LONGEST = 30_000;
+const ALONE = 5 * 60_000, EVERY_ALONE = 5000;  // a page that nobody has touched for minutes asks less often
 const readers = new Set();
-let token = null, wait = EVERY, timer = null, stopped = false, lost = false;
+let token = null, wait = EVERY, timer = null, stopped = false, lost = false, touched = performance.now();
 
 /** Run `read` now, and again whenever the pulse changes. It may be async; one that throws an ApiError shows it itself. */
 export function live(read) {
@@ -37,7 +38,7 @@ async function beat() {
         wait = Math.min(LONGEST, error.retryAfter ? error.retryAfter * 1000 : wait * 2);
         show("lost", "No answer, trying again");
     } finally {
-        if (!stopped && timer === null) timer = setTimeout(beat, wait);
+        if (!stopped && timer === null) timer = setTimeout(beat, alone() ? Math.max(wait, EVERY_ALONE) : wait);
     }
 }
 
@@ -48,6 +49,17 @@ function show(state, text) {
     if (shown.textContent !== text) shown.textContent = text;
 }
 
+const alone = () => performance.now() - touched > ALONE;
+
+function touch() {
+    const was = alone();
+    touched = performance.now();
+    if (!was || timer === null) return;
+    clearTimeout(timer);
+    beat();
+}
+
+for (const name of ["pointermove", "pointerdown", "keydown", "wheel", "focus"]) window.addEventListener(name, touch, { passive: true });
 document.addEventListener("visibilitychange", () => {
     if (document.hidden) show("paused", "Paused");
     else if (timer === null) beat();

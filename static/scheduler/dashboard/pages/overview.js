@@ -44,8 +44,8 @@ const readHours = reading(find("#hours-body"), () => get("insights/hours", { hou
 const readJobs = jobsReader(() => (trouble = readTrouble().then(found => (learned(found), found))));
 
 document.addEventListener("pulse", ({ detail: pulse }) => learned({ pulse }));
-const firsts = [live(paced(3000, readFigures)), live(paced(15_000, readHours)), live(paced(10_000, readJobs))];
-const lists = [live(paced(900, executionsReader())), live(paced(5000, eventsReader()))];
+const firsts = [live(paced(10_000, readFigures)), live(paced(30_000, readHours)), live(paced(20_000, readJobs))];
+const lists = [live(paced(1500, executionsReader())), live(paced(10_000, eventsReader()))];
 
 openAddressed();
 
