@@ -175,6 +175,7 @@ def _chromium(_site: int) -> Iterator[Browser]:
     connection.close()
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        connection.close()  # another browser's tests may have left the loop's, ended by now
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
         chromium.close()

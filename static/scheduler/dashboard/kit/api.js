@@ -37,8 +37,18 @@ async function ask(method, url, options) {
         if (error.name === "AbortError") throw error;
         throw new ApiError(0, { detail: "The server cannot be reached. Check the connection; the page tries again by itself." });
     }
-    const answer = response.status === 204 ? null : await response.json().catch(() => ({}));
-    if (response.ok) return answer;
+    if (response.ok) return response.status === 204 ? null : whole(response);
+    const answer = await response.json().catch(() => ({}));
     if (response.status === 401) document.dispatchEvent(new CustomEvent("signed-out"));
     throw new ApiError(response.status, answer, Number(response.headers.get("Retry-After")) || null);
+}
+
+/** The body of an answer that may be cut off on its way, or given up by the page. */
+async function whole(response) {
+    try {
+        return await response.json();
+    } catch (error) {
+        if (error.name === "AbortError") throw error;
+        throw new ApiError(0, { detail: "The answer was cut off. The page tries again by itself." });
+    }
 }
