@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
 from django.views import csrf
 
 from apps.tenants.api import errors
@@ -17,7 +18,13 @@ _EXPIRED = (
 
 
 def answer(request: HttpRequest, sentence: str, status: int, *, title: str = "") -> HttpResponse:
-    """`sentence` in the form that the request can read. `title` heads the page."""
+    """`sentence` in the form that the request can read, for nobody's cache. `title` heads the page."""
+    found = _answer(request, sentence, status, title)
+    add_never_cache_headers(found)
+    return found
+
+
+def _answer(request: HttpRequest, sentence: str, status: int, title: str) -> HttpResponse:
     if request.path_info.startswith("/api/") or "text/html" not in request.headers.get("Accept", ""):
         return JsonResponse({"detail": sentence}, status=status)
     context = {
@@ -52,5 +59,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def locked_out(request: HttpRequest, credentials: Any = None, *_: Any) -> HttpResponse:
     """`AXES_LOCKOUT_CALLABLE`: too many failed sign-ins with one name from one address."""
     minutes = round(settings.AXES_COOLOFF_TIME.total_seconds() / 60)
-    sentence = f"Too many failed sign-ins. Wait {minutes} minutes, or ask for a new password."
+    sentence = (
+        f"Too many failed sign-ins. Wait {minutes} minutes; until then the right password is refused, too."
+    )
     return answer(request, sentence, 429, title="Wait a little")

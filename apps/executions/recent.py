@@ -36,7 +36,7 @@ def recent_outcomes(*, tenant_id: int, job_ids: Sequence[int], count: int) -> di
     """Up to `count` of each of these jobs, by nominal time, the oldest first.
 
     Reads at most three times `count` rows of a job, each by an index, and again where the last days do not hold enough:
-    what is live or was skipped is read however old it is, and what finished since may be older than the days looked into.
+    what is live or was skipped is read however old it is, and more may have finished since, before those days.
     """
     found: dict[int, list[Recent]] = {job_id: [] for job_id in job_ids}
     short = list(job_ids)
