@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend as LocMem
+from django.core.management import call_command
 from django.test import Client, override_settings
 from django.urls import get_resolver, reverse
 from django.utils.encoding import force_bytes
@@ -304,11 +306,30 @@ class TestPasswords:
         assert elsewhere.get("/dashboard/").status_code == 302
         assert actions(cast) == ["password.change"]
 
+    def test_who_found_a_session_open_cannot_try_many_passwords(self, cast: Any) -> None:
+        account, here = with_password(cast.bob), browser_of(cast, cast.bob)
+        chosen = {"new_password1": "a staple for bob", "new_password2": "a staple for bob"}
+        path = path_of("dashboard-account")
+        with override_settings(AXES_ENABLED=True, AXES_FAILURE_LIMIT=3):
+            tries = [here.post(path, {"old_password": f"guess {n}", **chosen}).status_code for n in range(3)]
+            assert tries == [200, 200, 429]
+            assert here.post(path, {"old_password": PASSWORD, **chosen}).status_code == 429
+        account.refresh_from_db()
+        assert account.check_password(PASSWORD)
+
     def test_a_token_of_an_account_is_no_token_of_another(self, cast: Any) -> None:
         bob, vic = with_password(cast.bob), with_password(cast.vic)
         uid = urlsafe_base64_encode(force_bytes(vic.pk))
         path = path_of("new-password", uidb64=uid, token=default_token_generator.make_token(bob))
         assert b"This link is not valid" in browser_of(cast).get(path, follow=True).content
+
+
+def test_sessions_that_have_run_out_are_cleared(cast: Any) -> None:
+    """As operators are told to, each day: of a session that nobody uses any more nothing else takes notice."""
+    here, gone = browser_of(cast, cast.bob), browser_of(cast, cast.bob)
+    Session.objects.filter(pk=gone.session.session_key).update(expire_date=records.now())
+    call_command("clearsessions")
+    assert list(Session.objects.values_list("pk", flat=True)) == [here.session.session_key]
 
 
 class TestWhatGoesWrong:

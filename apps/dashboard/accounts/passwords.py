@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.contrib.auth.views import PasswordResetConfirmView, PasswordResetView
 from django.db import transaction
@@ -98,14 +98,18 @@ class NewPassword(PasswordResetConfirmView):
 
 
 class OwnPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
-    """With the old password first."""
+    """With the old password first. It is tried as in signing in, so that who found a session open cannot try many."""
 
     old_password = forms.CharField(strip=False, widget=forms.PasswordInput)
     field_order = ("old_password", "new_password1", "new_password2")
 
+    def __init__(self, request: Any, data: Any = None) -> None:
+        super().__init__(request.user, data)
+        self.request = request
+
     def clean_old_password(self) -> str:
         old: str = self.cleaned_data["old_password"]
-        if not self.user.check_password(old):
+        if authenticate(self.request, username=self.user.get_username(), password=old) != self.user:
             raise forms.ValidationError("This is not the password that you have now.")
         return old
 
@@ -120,11 +124,11 @@ class AccountPage(DashboardPage):
         return self.answer(request, {}, request.POST)
 
     def more(self, request: Any, member: Member, given: Any) -> dict[str, Any]:
-        form = OwnPasswordForm(request.user, given)
+        form = OwnPasswordForm(request, given)
         if given is None or not form.is_valid():
             return {"form": form, "changed": False}
         with transaction.atomic():
             form.save()
             services.password_changed(tenant=member.tenant, account=request.user, how="old password")
         update_session_auth_hash(request, request.user)
-        return {"form": OwnPasswordForm(request.user), "changed": True}
+        return {"form": OwnPasswordForm(request), "changed": True}
