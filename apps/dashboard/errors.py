@@ -18,13 +18,7 @@ _EXPIRED = (
 
 
 def answer(request: HttpRequest, sentence: str, status: int, *, title: str = "") -> HttpResponse:
-    """`sentence` in the form that the request can read, for nobody's cache. `title` heads the page."""
-    found = _answer(request, sentence, status, title)
-    add_never_cache_headers(found)
-    return found
-
-
-def _answer(request: HttpRequest, sentence: str, status: int, title: str) -> HttpResponse:
+    """`sentence` in the form that the request can read. `title` heads the page."""
     if request.path_info.startswith("/api/") or "text/html" not in request.headers.get("Accept", ""):
         return JsonResponse({"detail": sentence}, status=status)
     context = {
@@ -32,7 +26,9 @@ def _answer(request: HttpRequest, sentence: str, status: int, title: str) -> Htt
         "heading": title or sentence,
         "sentence": title and sentence,
     }
-    return render(request, "dashboard/error.html", context, status=status)
+    page = render(request, "dashboard/error.html", context, status=status)
+    add_never_cache_headers(page)  # it holds the token of the reader's forms
+    return page
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
