@@ -4,6 +4,10 @@ WEB_CONCURRENCY (processes) and WEB_THREADS size it. Each thread may hold one da
 """
 
 import os
+import re
+from typing import Any
+
+from gunicorn.glogging import Logger
 
 bind = "0.0.0.0:8000"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -22,4 +26,17 @@ control_socket_disable = True  # signals do; the container's file system is read
 accesslog = (
     None if os.environ.get("LOG_FORMAT") == "json" else "-"
 )  # else each request is a JSON line of ours
+_TOKEN = re.compile(r"(/(?:join|dashboard/new-password/[^/\s]+)/)[^/\s]+")
+
+
+class TokenlessLogger(Logger):
+    """Who reads the access log cannot take up an invitation or choose somebody's password."""
+
+    def atoms(self, *args: Any) -> Any:
+        found = super().atoms(*args)
+        found["r"] = _TOKEN.sub(r"\1…", found["r"])
+        return found
+
+
+logger_class = TokenlessLogger
 access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(L)ss'

@@ -17,6 +17,7 @@ from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from apps.dashboard import errors
 from apps.tenants.authentication import bearer_token
 from apps.tenants.client_address import client_address
 
@@ -93,13 +94,17 @@ class RefusedCallersMiddleware:
 
 
 class RateLimitMiddleware:
-    """Members' requests to the API, by the plan of the tenant. Stands after authentication."""
+    """Members' requests to the API, by the plan of the tenant; and what strangers send to pages (a password to try, an
+    address to mail to), by their address. Stands after authentication.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.counters = Counters(settings.CACHE_URL)
 
     def __call__(self, request: Any) -> HttpResponseBase:
+        if _is_form_of_stranger(request):
+            return self._form_of_stranger(request)
         who = self._caller(request)
         limit = request.tenant.plan.requests_per_minute if who else 0
         standing = self.counters.count(limit, *who) if limit else None
@@ -112,6 +117,16 @@ class RateLimitMiddleware:
         )
         return standing.shown_on(refused or self.get_response(request))
 
+    def _form_of_stranger(self, request: HttpRequest) -> HttpResponseBase:
+        limit = settings.ANONYMOUS_REQUESTS_PER_MINUTE
+        standing = self.counters.count(limit, "form", client_address(request)) if limit else None
+        if standing is None or standing.allowed:
+            return self.get_response(request)
+        sentence = f"Wait {standing.reset} seconds: too many forms were sent from your address."
+        refused = errors.answer(request, sentence, 429, title="Wait a little")
+        refused["Retry-After"] = str(standing.reset)
+        return refused
+
     def _caller(self, request: Any) -> tuple[str, ...]:
         if getattr(request, "tenant", None) is None or not request.path_info.startswith(_API):
             return ()
@@ -121,3 +136,8 @@ class RateLimitMiddleware:
         if refused_key or not request.user.is_authenticated:
             return ()
         return "account", str(request.tenant.pk), str(request.user.pk)
+
+
+def _is_form_of_stranger(request: Any) -> bool:
+    is_form = request.method == "POST" and not request.path_info.startswith(_API)
+    return is_form and not request.user.is_authenticated

@@ -11,6 +11,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apps.jobs.forecast import reading
+from apps.jobs.forecast.counting import Forecast, Group, forecast_of
 from apps.jobs.forecast.curve import OPTIONS
 from apps.jobs.forecast.reading import forecast
 from apps.jobs.jitter import delay, fraction
@@ -155,6 +157,37 @@ class TestForecast:
             with tenant_scope(cast.tenant):
                 starts = forecast(cast.tenant, user_id=None, hours=2, now=ten + 40 * MINUTE).curve.starts()
             assert (sum(starts[:20]), sum(starts[20:80])) == (earlier, 30)
+
+    def test_jobs_whose_windows_are_open_are_one_group(
+        self, cast: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whenever each of them opened: a thousand jobs with a day of their own are walked once."""
+        at = datetime(2027, 3, 1, 10, tzinfo=UTC)
+        jobs = [
+            make_job(cast.tenant, trigger=TriggerSpec.cron("*/5 * * * *"), jitter_seconds=jitter)
+            for jitter in (0, 0, 0, 600, 600)
+        ]
+        begins = [at - timedelta(days=1), at, at + HOUR, at - 10 * MINUTE, at - 9 * MINUTE]
+        with all_tenants_scope():
+            for job, starts_at in zip(jobs, begins, strict=True):
+                Job.objects.filter(pk=job.pk).update(starts_at=starts_at)
+        given: list[Group] = []
+
+        def noted(groups: list[Group], **more: Any) -> Forecast:
+            given.extend(groups)
+            return forecast_of(groups, **more)
+
+        monkeypatch.setattr(reading, "forecast_of", noted)
+        with tenant_scope(cast.tenant):
+            found = forecast(cast.tenant, user_id=None, hours=2, now=at)
+        assert sorted((group.jitter_seconds, group.n) for group in given) == [
+            (0, 1),
+            (0, 2),
+            (600, 1),
+            (600, 1),
+        ]
+        assert found.jobs == 5
+        assert sum(found.curve.starts()[:5]) >= 2 + 2, "those that begin later are not there yet"
 
     def test_members_see_their_own_and_other_tenants_nothing(
         self, cast: Any, other_cast: Any, alice: MemberClient, bob: MemberClient

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import pytest
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.models import Session
 from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend as LocMem
+from django.core.management import call_command
 from django.test import Client, override_settings
 from django.urls import get_resolver, reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from apps.dashboard.accounts.passwords import POST_OFFICE
 from apps.dashboard.pages import NAVIGATION, PAGES
 from apps.tenants.context import all_tenants_scope, tenant_scope
 from apps.tenants.models import AuditEntry, Tenant, User
@@ -22,6 +27,21 @@ from tests.contract.fingerprints import fingerprints
 pytestmark = [pytest.mark.django_db, pytest.mark.same_on_every_postgres]
 PASSWORD = "correct horse battery"
 TENANT_URLS = "scheduler_saas.urls_tenant"
+
+
+class SlowMail(LocMem):
+    """A mail server that takes as long as a test wants."""
+
+    may_go = threading.Event()
+
+    def send_messages(self, messages: Any) -> int:
+        assert self.may_go.wait(10)
+        return super().send_messages(messages)
+
+
+class NoMail(LocMem):
+    def send_messages(self, messages: Any) -> int:
+        raise OSError("connection refused")
 
 
 def path_of(name: str, **kwargs: Any) -> str:
@@ -160,13 +180,19 @@ class TestSigningIn:
             for _ in range(3):
                 answer = self.sign_in(cast, foreign.username)
         assert answer.status_code == 429
-        assert b"Too many failed sign-ins." in answer.content
+        assert b"Too many failed sign-ins. Wait 10 minutes; until then the right password" in answer.content
 
     def test_signing_out_takes_a_post(self, cast: Any) -> None:
         browser = browser_of(cast, cast.bob)
         assert browser.get(path_of("sign-out")).status_code == 405
         assert browser.post(path_of("sign-out"))["Location"] == "/dashboard/sign-in/"
         assert browser.get("/dashboard/").status_code == 302
+
+    def test_to_sign_in_is_no_place_to_be_sent_on_to(self, cast: Any) -> None:
+        here = path_of("sign-in")
+        assert browser_of(cast, cast.bob).get(here, {"next": here})["Location"] == "/dashboard/"
+        account = with_password(cast.bob)
+        assert self.sign_in(cast, account.username, next=here)["Location"] == "/dashboard/"
 
     def test_who_is_signed_in_is_sent_on_and_who_is_no_member_is_not(
         self, cast: Any, other_cast: Any
@@ -182,7 +208,9 @@ class TestPasswords:
         return found[1]
 
     def ask(self, cast: Any, email: str) -> Any:
-        return browser_of(cast).post(path_of("forgotten-password"), {"email": email})
+        answer = browser_of(cast).post(path_of("forgotten-password"), {"email": email})
+        POST_OFFICE.submit(int).result()  # what was posted before it has gone out
+        return answer
 
     def test_a_mailed_link_sets_one_once(self, cast: Any) -> None:
         account = with_password(cast.bob)
@@ -208,6 +236,48 @@ class TestPasswords:
         pages |= {self.ask(cast, bob.email).content}
         assert len({re.sub(rb'data-csrf="[^"]+"', b"", page) for page in pages}) == 1
         assert len(mail.outbox) == 1
+
+    def test_nobody_waits_for_the_mail_server(self, cast: Any, settings: Any) -> None:
+        """Else the time that the page takes would tell who is a member."""
+        account = with_password(cast.bob)
+        settings.EMAIL_BACKEND = "tests.test_dashboard_pages.SlowMail"
+        SlowMail.may_go.clear()
+        try:
+            page = browser_of(cast).post(path_of("forgotten-password"), {"email": account.email})
+            assert b"Look into your mail" in page.content
+            assert mail.outbox == []
+        finally:
+            SlowMail.may_go.set()
+        POST_OFFICE.submit(int).result()
+        assert len(mail.outbox) == 1
+
+    def test_a_mail_server_that_fails_is_logged_and_told_nobody(
+        self, cast: Any, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        account = with_password(cast.bob)
+        settings.EMAIL_BACKEND = "tests.test_dashboard_pages.NoMail"
+        assert b"Look into your mail" in self.ask(cast, account.email).content
+        assert "Failed to send password reset email" in caplog.text
+
+    def test_operators_are_mailed_none(self, cast: Any) -> None:
+        """Their account opens every tenant; the mail of one address is not enough for that."""
+        account = with_password(cast.bob)
+        link = path_of(
+            "new-password",
+            uidb64=urlsafe_base64_encode(force_bytes(account.pk)),
+            token=default_token_generator.make_token(account),
+        )
+        User.objects.filter(pk=account.pk).update(is_staff=True)
+        assert b"Look into your mail" in self.ask(cast, account.email).content
+        assert mail.outbox == []
+        assert b"This link is not valid" in browser_of(cast).get(link, follow=True).content
+
+    def test_a_link_is_none_where_its_account_is_no_member(self, cast: Any, other_cast: Any) -> None:
+        account = with_password(cast.bob)
+        self.ask(cast, account.email)
+        assert b"This link is not valid" in browser_of(other_cast).get(self.link(), follow=True).content
+        assert actions(other_cast) == []
+        assert b"Choose a new password" in browser_of(cast).get(self.link(), follow=True).content
 
     def test_not_twice_within_minutes(self, cast: Any) -> None:
         account = with_password(cast.bob)
@@ -236,11 +306,30 @@ class TestPasswords:
         assert elsewhere.get("/dashboard/").status_code == 302
         assert actions(cast) == ["password.change"]
 
+    def test_who_found_a_session_open_cannot_try_many_passwords(self, cast: Any) -> None:
+        account, here = with_password(cast.bob), browser_of(cast, cast.bob)
+        chosen = {"new_password1": "a staple for bob", "new_password2": "a staple for bob"}
+        path = path_of("dashboard-account")
+        with override_settings(AXES_ENABLED=True, AXES_FAILURE_LIMIT=3):
+            tries = [here.post(path, {"old_password": f"guess {n}", **chosen}).status_code for n in range(3)]
+            assert tries == [200, 200, 429]
+            assert here.post(path, {"old_password": PASSWORD, **chosen}).status_code == 429
+        account.refresh_from_db()
+        assert account.check_password(PASSWORD)
+
     def test_a_token_of_an_account_is_no_token_of_another(self, cast: Any) -> None:
         bob, vic = with_password(cast.bob), with_password(cast.vic)
         uid = urlsafe_base64_encode(force_bytes(vic.pk))
         path = path_of("new-password", uidb64=uid, token=default_token_generator.make_token(bob))
         assert b"This link is not valid" in browser_of(cast).get(path, follow=True).content
+
+
+def test_sessions_that_have_run_out_are_cleared(cast: Any) -> None:
+    """As operators are told to, each day: of a session that nobody uses any more nothing else takes notice."""
+    here, gone = browser_of(cast, cast.bob), browser_of(cast, cast.bob)
+    Session.objects.filter(pk=gone.session.session_key).update(expire_date=records.now())
+    call_command("clearsessions")
+    assert list(Session.objects.values_list("pk", flat=True)) == [here.session.session_key]
 
 
 class TestWhatGoesWrong:
@@ -249,6 +338,7 @@ class TestWhatGoesWrong:
             page, data = browser_of(cast).get(path), Client(headers={"Host": cast.host}).get(path)
             assert (page.status_code, data.status_code) == (404, 404)
             assert b"<h1>Nothing here</h1>" in page.content
+            assert "no-store" in page["Cache-Control"], "it holds the token of the reader's forms"
             assert data.json() == {"detail": "There is nothing at this path."}
         assert browser_of(cast).get("/api/scheduler/nowhere").json()["detail"]
 

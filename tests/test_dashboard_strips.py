@@ -124,6 +124,17 @@ class TestOutcomes:
         assert times == sorted(times)
         assert datetime.fromisoformat(times[0]) == at - 14 * DAY
 
+    def test_old_skips_and_waiting_runs_do_not_hide_what_finished_after_them(
+        self, bob: MemberClient, made: Records
+    ) -> None:
+        weekly, at = made.job(), now()
+        for days in (40, 50, 60):
+            made.skip(weekly, at - days * DAY, at - days * DAY, 1)
+        ran = [made.finished(weekly, at - days * DAY).pk for days in (20, 5)]
+        rows = bob.ok("jobs/outcomes", job_id=weekly.pk, count=3)["outcomes"][str(weekly.pk)]
+        assert [row["id"] for row in rows[1:]] == ran
+        assert rows[0]["status"] == "skipped"
+
     def test_what_one_may_not_see_is_left_out(
         self, alice: MemberClient, bob: MemberClient, cast: Any, other_cast: Any, made: Records
     ) -> None:

@@ -6,11 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from apps.dashboard import selectors
+from apps.executions.models import ExecutionLog
 from apps.executions.states import Kind
 from apps.jobs.retries import runs_retry
+from apps.tenants.context import all_tenants_scope, tenant_scope
 from tests.contract.client import MemberClient
 from tests.contract.records import Records, now
+from tests.test_execution_log_reads import fill, rows_read
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -43,6 +49,23 @@ def test_lists_narrow_to_what_was_or_was_not_run_again(cast: Any) -> None:
     assert found(cast.vic, retried="false") == set()
     refused = MemberClient(cast.bob).get("execution-logs", retried="perhaps")
     assert (refused.status_code, list(refused.json()["errors"])) == (400, ["retried"])
+
+
+def test_what_was_run_again_is_found_by_way_of_the_retries(cast: Any) -> None:
+    """By how many rows are looked at: the ledger is large, and retries are few."""
+    fill(cast.tenant, 60_000)
+    with all_tenants_scope(), connection.cursor() as cursor:
+        cursor.execute("UPDATE executions_executionlog SET retry_of = id - 1 WHERE id %% 1000 = 0", [])
+        cursor.execute("ANALYZE executions_executionlog")
+    with tenant_scope(cast.tenant), CaptureQueriesContext(connection) as queries:
+        found = selectors.with_retry(selectors.finished(cast.tenant, None), cast.tenant).order_by().count()
+        rest = selectors.without_retry(selectors.finished(cast.tenant, None), cast.tenant).order_by().count()
+    again, _ = [query["sql"] for query in queries]
+    total = found + rest
+    with tenant_scope(cast.tenant):
+        assert total == ExecutionLog.objects.filter(tenant=cast.tenant).count()
+        assert 0 < found < 100
+        assert rows_read(again) <= 10 * found
 
 
 @pytest.mark.parametrize(

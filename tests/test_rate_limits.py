@@ -206,6 +206,36 @@ def test_a_valid_key_is_not_held_up_by_strangers_at_its_address(few_strangers, a
     assert ask(key_of(cast.bob)[1]).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        ("acme.localhost", "/dashboard/sign-in/"),
+        ("acme.localhost", "/dashboard/forgotten-password/"),
+        ("localhost", "/admin/login/"),
+    ],
+)
+def test_one_address_tries_few_passwords_whatever_the_names(few_strangers, cast, host, path):
+    """The lock-out counts by name; a word tried on every name has none twice."""
+    browser = Client(headers={"Host": host, "Accept": "text/html"})
+
+    def sent(number: int, **meta: Any) -> Any:
+        name = f"name{number}"
+        form = {"username": name, "password": "spring2026", "email": f"{name}@example.com"}
+        return browser.post(path, form, **meta)
+
+    assert [sent(number).status_code for number in range(5)] == [200, 200, 200, 429, 429]
+    refused = sent(6)
+    assert b"too many forms were sent from your address" in refused.content
+    assert int(refused["Retry-After"]) >= 1
+    assert sent(7, REMOTE_ADDR="203.0.113.7").status_code == 200
+
+
+def test_what_members_send_to_pages_is_no_strangers(few_strangers, cast):
+    browser = Client(headers={"Host": cast.host})
+    browser.force_login(cast.bob.account, backend="django.contrib.auth.backends.ModelBackend")
+    assert {browser.post("/dashboard/account/", {}).status_code for _ in range(6)} == {200}
+
+
 # -- several servers, and Redis ------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
 from django.views import csrf
 
 from apps.tenants.api import errors
@@ -25,7 +26,9 @@ def answer(request: HttpRequest, sentence: str, status: int, *, title: str = "")
         "heading": title or sentence,
         "sentence": title and sentence,
     }
-    return render(request, "dashboard/error.html", context, status=status)
+    page = render(request, "dashboard/error.html", context, status=status)
+    add_never_cache_headers(page)  # it holds the token of the reader's forms
+    return page
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -52,5 +55,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def locked_out(request: HttpRequest, credentials: Any = None, *_: Any) -> HttpResponse:
     """`AXES_LOCKOUT_CALLABLE`: too many failed sign-ins with one name from one address."""
     minutes = round(settings.AXES_COOLOFF_TIME.total_seconds() / 60)
-    sentence = f"Too many failed sign-ins. Wait {minutes} minutes, or ask for a new password."
+    sentence = (
+        f"Too many failed sign-ins. Wait {minutes} minutes; until then the right password is refused, too."
+    )
     return answer(request, sentence, 429, title="Wait a little")

@@ -35,13 +35,17 @@ class Recent:
 def recent_outcomes(*, tenant_id: int, job_ids: Sequence[int], count: int) -> dict[int, list[Recent]]:
     """Up to `count` of each of these jobs, by nominal time, the oldest first.
 
-    Reads at most three times `count` rows of a job, each by an index, and again where the last days do not hold enough.
+    Reads at most three times `count` rows of a job, each by an index, and again where the last days do not hold enough:
+    what is live or was skipped is read however old it is, and more may have finished since, before those days.
     """
     found: dict[int, list[Recent]] = {job_id: [] for job_id in job_ids}
+    short = list(job_ids)
     for since in (*(datetime.now(UTC) - timedelta(days=days) for days in _DAYS), _EARLIEST):
-        short = [job_id for job_id, rows in found.items() if len(rows) < count]
         if short:
             found |= _read(tenant_id, short, count, since)
+        short = [
+            job_id for job_id in short if len(found[job_id]) < count or found[job_id][0].scheduled_for < since
+        ]
     return found
 
 

@@ -160,6 +160,14 @@ class TestBounds:
         assert found.jobs + found.left_out == 170
         assert found.curve.starts()[30] >= 50  # those with the most jobs come first
 
+    def test_looking_at_known_times_again_takes_room_as_well(self) -> None:
+        """Else ten thousand windows of one rule would be ten thousand times its times."""
+        rule = CronRule("* * * * *", "UTC")
+        windows = [Group(Within(rule, None, START + n * HOUR), 1) for n in range(2, 202)]
+        found = forecast_of(windows, start=START, minutes=120, most_walked=300)
+        assert 1 < found.jobs < 50
+        assert found.jobs + found.left_out == 200
+
     def test_a_schedule_that_nobody_can_read_is_left_out(self) -> None:
         broken = [Group(CronRule("0 0 * * *", "Mars/Olympus"), 3), Group(CronRule("nonsense", "UTC"), 4)]
         found = forecast_of([*broken, Group(DateRule(START), 1)], start=START, minutes=60)

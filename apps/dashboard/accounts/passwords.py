@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.contrib.auth.views import PasswordResetConfirmView, PasswordResetView
 from django.db import transaction
@@ -21,7 +22,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from apps.dashboard.pages import PAGES, DashboardPage, frame
 from apps.tenants import services
 from apps.tenants.authentication import Member
-from apps.tenants.models import Tenant
+from apps.tenants.models import Tenant, User
+
+# Mail goes out beside the request: a mail server takes its time, which would tell who is a member. A failure is logged.
+POST_OFFICE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="password-mail")
 
 
 class ForgottenPasswordForm(PasswordResetForm):
@@ -37,6 +41,9 @@ class ForgottenPasswordForm(PasswordResetForm):
             for user in super().get_users(email)
             if services.password_reset_begin(tenant=self.tenant, account=user)
         ]
+
+    def send_mail(self, *args: Any, **kwargs: Any) -> None:
+        POST_OFFICE.submit(super().send_mail, *args, **kwargs)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -64,10 +71,16 @@ class ForgottenPassword(PasswordResetView):
 
 @method_decorator(never_cache, name="dispatch")
 class NewPassword(PasswordResetConfirmView):
-    """The page behind the mailed link; it works once, for PASSWORD_RESET_TIMEOUT seconds."""
+    """The page behind a mailed link; it works once, for PASSWORD_RESET_TIMEOUT seconds, for members of this tenant."""
 
     template_name = "dashboard/new_password.html"
     form_class: Any = SetPasswordForm
+
+    def get_user(self, uidb64: str) -> User | None:
+        """As it was mailed, the link is one of this tenant's: elsewhere it would leave its mark on another's trail."""
+        user: User | None = super().get_user(uidb64)
+        tenant: Any = self.request.tenant  # type: ignore[attr-defined]
+        return user if user is not None and services.may_reset_password(tenant=tenant, account=user) else None
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return frame(self.request, **super().get_context_data(**kwargs))
@@ -85,14 +98,18 @@ class NewPassword(PasswordResetConfirmView):
 
 
 class OwnPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
-    """With the old password first."""
+    """With the old password first. It is tried as in signing in, so that who found a session open cannot try many."""
 
     old_password = forms.CharField(strip=False, widget=forms.PasswordInput)
     field_order = ("old_password", "new_password1", "new_password2")
 
+    def __init__(self, request: Any, data: Any = None) -> None:
+        super().__init__(request.user, data)
+        self.request = request
+
     def clean_old_password(self) -> str:
         old: str = self.cleaned_data["old_password"]
-        if not self.user.check_password(old):
+        if authenticate(self.request, username=self.user.get_username(), password=old) != self.user:
             raise forms.ValidationError("This is not the password that you have now.")
         return old
 
@@ -107,11 +124,11 @@ class AccountPage(DashboardPage):
         return self.answer(request, {}, request.POST)
 
     def more(self, request: Any, member: Member, given: Any) -> dict[str, Any]:
-        form = OwnPasswordForm(request.user, given)
+        form = OwnPasswordForm(request, given)
         if given is None or not form.is_valid():
             return {"form": form, "changed": False}
         with transaction.atomic():
             form.save()
             services.password_changed(tenant=member.tenant, account=request.user, how="old password")
         update_session_auth_hash(request, request.user)
-        return {"form": OwnPasswordForm(request.user), "changed": True}
+        return {"form": OwnPasswordForm(request), "changed": True}

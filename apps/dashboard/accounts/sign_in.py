@@ -56,6 +56,11 @@ class SignIn(LoginView):
         services.session_begun(tenant=tenant, account=form.get_user())
         return super().form_valid(form)
 
+    def get_success_url(self) -> str:
+        """Never this page itself, which sends on whoever is signed in."""
+        url: str = super().get_success_url()
+        return self.get_default_redirect_url() if url == self.request.path else url
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Whoever is a member and signed in already is sent on, without a loop for one who is no member."""
         account: Any = request.user

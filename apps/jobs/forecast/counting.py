@@ -116,10 +116,10 @@ class _Counting:
         return [(self._at(one.start), self._at(one.end)) for one in reaching(group.blackouts, since, until)]
 
     def _times_of(self, rule: BareRule) -> Times | None:
-        """Its times until the end, each with the gap after it; None where there is no room."""
+        """Its times until the end, each with the gap after it; None where there is no room, were it to look again."""
+        if self._left <= 0:
+            return None
         if rule not in self._times:
-            if self._left <= 0:
-                return None
             instants, following = [], None
             for tick in ticks_after(rule, self._earliest[rule] - _INSTANT):
                 following = self._at(tick)

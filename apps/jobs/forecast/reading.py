@@ -25,6 +25,7 @@ from apps.jobs.calendars.selectors import calendars_of
 from apps.jobs.forecast.counting import Forecast, Group, forecast_of
 from apps.jobs.models import Job
 from apps.jobs.plans import Blackout
+from apps.jobs.recurrence.rules import Rule, Within, within
 from apps.jobs.schedules import database_now, rule_of
 from apps.jobs.states import Switch
 from apps.tenants.identity import user_rows
@@ -60,7 +61,7 @@ def forecast(tenant: Tenant, *, user_id: str | None, hours: int, now: datetime |
     has_part = Q(cursor__next_run_at__lt=start + timedelta(hours=hours)) | Q(jitter_seconds__gt=0)
     rows = list(_rows(jobs.filter(has_part), start))
     later = jobs.count() - sum(row.n for row in rows)
-    groups, broken = _groups(tenant, rows)
+    groups, broken = _groups(tenant, rows, start)
     found = forecast_of(groups, start=start, minutes=60 * hours)
     return Forecast(start, found.curve, found.jobs + max(later, 0), found.left_out + broken)
 
@@ -94,22 +95,41 @@ def _rows(jobs: QuerySet[Job], start: datetime) -> Any:
     )
 
 
-def _groups(tenant: Tenant, rows: list[Any]) -> tuple[list[Group], int]:
-    """And how many jobs have a row that is no schedule."""
+def _groups(tenant: Tenant, rows: list[Any], start: datetime) -> tuple[list[Group], int]:
+    """And how many jobs have a row that is no schedule.
+
+    A window that is open already makes no difference: those jobs are counted together, whenever each of theirs began.
+    """
     used = {row.calendar_id for row in rows if row.calendar_id is not None}
     blackouts = {one.pk: _blackouts(one) for one in calendars_of(tenant).filter(pk__in=used)} if used else {}
-    groups, broken = [], 0
+    alike: dict[tuple[Any, ...], list[Any]] = {}
+    broken = 0
     for row in rows:
         try:
-            rule = rule_of(row)
+            rule = _open(rule_of(row), start - timedelta(seconds=row.jitter_seconds))
         except ValueError:
             broken += row.n
             continue
-        closed = blackouts.get(row.calendar_id, ())
-        groups.append(
-            Group(rule, row.n, tuple(row.job_ids or ()), row.jitter_seconds, row.not_before, closed)
+        alike.setdefault((rule, row.jitter_seconds, row.not_before, row.calendar_id), []).append(row)
+    groups = [
+        Group(
+            rule,
+            sum(row.n for row in same),
+            tuple(job_id for row in same for job_id in row.job_ids or ()),
+            jitter_seconds,
+            not_before,
+            blackouts.get(calendar_id, ()),
         )
+        for (rule, jitter_seconds, not_before, calendar_id), same in alike.items()
+    ]
     return groups, broken
+
+
+def _open(rule: Rule, at: datetime) -> Rule:
+    """The same rule from `at` on, without the beginning of a window that is open by then."""
+    if isinstance(rule, Within) and rule.start is not None and rule.start <= at:
+        return within(rule.rule, None, rule.end)
+    return rule
 
 
 def _blackouts(calendar: Any) -> tuple[Blackout, ...]:

@@ -11,19 +11,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddIndex(
-            model_name="cursor",
-            index=models.Index(
-                condition=models.Q(
-                    ("consecutive_failures__gte", 3),
-                    ("cool_off_until__isnull", False),
-                    ("quarantined_at__isnull", False),
-                    _connector="OR",
-                ),
-                fields=["tenant", "job"],
-                name="cursor_needy",
-            ),
-        ),
-        migrations.AddIndex(
             model_name="job",
             index=models.Index(fields=["tenant", "updated_at"], name="job_changed"),
         ),
@@ -37,6 +24,20 @@ class Migration(migrations.Migration):
                 condition=models.Q(("pause_reason", "Its endpoint answered 410 Gone."), ("switch", "paused")),
                 fields=["tenant", "id"],
                 name="job_gone",
+            ),
+        ),
+        # Last: dispatch waits for who builds an index on the cursors, and should not for the others as well.
+        migrations.AddIndex(
+            model_name="cursor",
+            index=models.Index(
+                condition=models.Q(
+                    ("consecutive_failures__gte", 3),
+                    ("cool_off_until__isnull", False),
+                    ("quarantined_at__isnull", False),
+                    _connector="OR",
+                ),
+                fields=["tenant", "job"],
+                name="cursor_needy",
             ),
         ),
     ]

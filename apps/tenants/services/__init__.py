@@ -12,7 +12,12 @@ from apps.tenants.services.invitations import (
 )
 from apps.tenants.services.keys import api_key_create, api_key_revoke, api_key_rotate
 from apps.tenants.services.members import member_create, member_remove, member_role_set
-from apps.tenants.services.passwords import password_changed, password_reset_begin, session_begun
+from apps.tenants.services.passwords import (
+    may_reset_password,
+    password_changed,
+    password_reset_begin,
+    session_begun,
+)
 from apps.tenants.services.trail import NotAllowed, NotAsItIs, Refused, audit
 
 __all__ = [
@@ -27,6 +32,7 @@ __all__ = [
     "invitation_create",
     "invitation_open",
     "invitation_revoke",
+    "may_reset_password",
     "member_create",
     "member_remove",
     "member_role_set",
