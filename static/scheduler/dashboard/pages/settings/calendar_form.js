@@ -1,8 +1,9 @@
 // The form of a calendar: its name, its zone, and a row for each entry.
 import { send } from "../../kit/api.js";
+import { say } from "../../kit/dialogs.js";
 import { find, findAll, h, icon } from "../../kit/dom.js";
 import { ZONE } from "../../kit/time.js";
-import { fillIn, onceKey, say } from "./forms.js";
+import { fillIn, onceKey } from "./forms.js";
 
 /** Null: a new one. An edit is refused if somebody else has changed it meanwhile. */
 export async function calendarForm(calendar) {

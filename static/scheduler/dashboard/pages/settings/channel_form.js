@@ -1,6 +1,7 @@
 // The form of a channel. A webhook's address and secret are as good as passwords: neither is shown again.
 import { send } from "../../kit/api.js";
-import { fillIn, onceKey, say, showOnce } from "./forms.js";
+import { say } from "../../kit/dialogs.js";
+import { fillIn, onceKey, showOnce } from "./forms.js";
 
 export const EVENTS = { failure: "failures", recovery: "recoveries", cool_off: "cool-offs" };
 const KINDS = [["email", "email"], ["webhook", "signed webhook"]];

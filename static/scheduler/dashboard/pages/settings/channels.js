@@ -1,10 +1,10 @@
 // Notification channels: who is told of what, how the last message fared, and a test.
 import { get, send } from "../../kit/api.js";
+import { say } from "../../kit/dialogs.js";
 import { fill, find, h } from "../../kit/dom.js";
 import { empty } from "../../kit/states.js";
 import { time } from "../../kit/time.js";
 import { createChannel, EVENTS, editChannel } from "./channel_form.js";
-import { say } from "./forms.js";
 import { act, change, settingsList, settled } from "./lists.js";
 
 const AREA = "channels-list", TRIES = 20, EVERY = 1000;

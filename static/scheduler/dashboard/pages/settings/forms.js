@@ -1,5 +1,5 @@
 // A form in a dialog with the API's errors at its fields, and what is shown once and never again.
-import { closer, open, say } from "../../kit/dialogs.js";
+import { closer, open } from "../../kit/dialogs.js";
 import { fill, find, findAll, h, icon } from "../../kit/dom.js";
 
 /**
@@ -77,13 +77,14 @@ export function showOnce({ title, warning, label, value }) {
                 told.className = "small";
             }
         } }, icon("copy"), words);
-        const dialog = h("dialog", { "aria-labelledby": "shown-once-title", "aria-describedby": "shown-once-warning" },
+        const dialog = h("dialog", { closedby: "none", "aria-labelledby": "shown-once-title", "aria-describedby": "shown-once-warning" },
             h("div", { class: "dialog-head" }, h("h2", { id: "shown-once-title" }, title)),
             h("div", { class: "dialog-body" },
                 h("p", { class: "notice", id: "shown-once-warning" }, warning),
                 h("div", { class: "field" }, h("label", { for: "shown-once" }, label), h("div", { class: "secret" }, shown, copy)), told),
             h("div", { class: "dialog-foot" }, h("button", { class: "button", type: "button", onclick: () => dialog.close() }, "I have kept it")));
-        // A click beside the dialog must not lose what cannot be shown again; Escape asks for it plainly enough.
+        // Neither Escape nor a click beside the dialog loses what cannot be shown again.
+        dialog.addEventListener("cancel", event => event.preventDefault());
         dialog.addEventListener("click", event => { if (event.target === dialog) event.stopImmediatePropagation(); }, true);
         open(dialog, { onclose: resolve });
         copy.focus();
@@ -99,8 +100,6 @@ export function onceKey() {
         return key;
     };
 }
-
-export { say };
 
 function fieldOf({ name, label, type = "text", value = "", help = null, required = false, options = [], rows = 4, element = null, read = null, ...more }) {
     const id = `field-${name}`;

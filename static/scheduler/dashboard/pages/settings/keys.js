@@ -43,7 +43,7 @@ const columns = buttons => [
     { name: "Role", build: key => key.role },
     { name: "May", build: key => key.scopes.join(", ") },
     { name: "Made", build: key => time(key.created_at, "ago") },
-    { name: "Ends", build: key => key.expires_at ? time(key.expires_at, "ago") : "never" },
+    { name: "Ends", build: key => key.expires_at ? time(key.expires_at, "long") : "never" },
     { name: "Status", build: key => h("span", {}, h("span", { class: `badge ${BADGES[key.status]}` }, key.status), key.replaced_by && h("p", { class: "small soft" }, "replaced")) },
     { label: "Actions", build: buttons },
 ];

@@ -1,9 +1,10 @@
 // Members: who they are, and what role they have. A change holds at once, for their sessions and keys alike.
 import { send } from "../../kit/api.js";
+import { say } from "../../kit/dialogs.js";
 import { h } from "../../kit/dom.js";
 import { empty } from "../../kit/states.js";
 import { time } from "../../kit/time.js";
-import { fillIn, say } from "./forms.js";
+import { fillIn } from "./forms.js";
 import { act, change, settingsList, settled } from "./lists.js";
 import { me, reaches, roleOptions } from "./roles.js";
 

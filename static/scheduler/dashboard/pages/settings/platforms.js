@@ -1,10 +1,11 @@
 // Connected platforms: credentials go in and do not come out; each has a monitoring job, which reconcile makes where it is missing.
 import { get, send } from "../../kit/api.js";
+import { say } from "../../kit/dialogs.js";
 import { fill, find, h } from "../../kit/dom.js";
 import { table } from "../../kit/lists.js";
 import { empty, reading } from "../../kit/states.js";
 import { time } from "../../kit/time.js";
-import { fillIn, say } from "./forms.js";
+import { fillIn } from "./forms.js";
 import { act, change, settingsList, settled } from "./lists.js";
 import { iManage, me, myRole } from "./roles.js";
 
