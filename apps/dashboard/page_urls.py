@@ -26,4 +26,5 @@ urlpatterns = [
     _page("attention/", "attention"),
     _page("timeline/", "timeline"),
     _page("events/", "events"),
+    _page("settings/", "settings"),
 ]

@@ -46,6 +46,7 @@ NAVIGATION = (
     ("attention", "Needs attention"),
     ("timeline", "Timeline"),
     ("events", "Events"),
+    ("settings", "Settings"),
 )
 _LISTS = ("states", "outcomes", "dialogs", "lists")
 _DRAWER = ("execution", "execution_attempts")
@@ -78,6 +79,30 @@ PAGES = {
             parts=("timeline_lanes", "timeline_runs", "timeline_forecast", "clock_changes", "keyed"),
         ),
         Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
+        Page(
+            "settings",
+            "Settings",
+            "settings",
+            _LISTS,
+            ("settings",),
+            parts=tuple(
+                f"settings/{part}"
+                for part in (
+                    "forms",
+                    "lists",
+                    "roles",
+                    "keys",
+                    "members",
+                    "invitations",
+                    "channels",
+                    "channel_form",
+                    "usage",
+                    "platforms",
+                    "calendars",
+                    "calendar_form",
+                )
+            ),
+        ),
         Page("account", "Your account", ""),
         Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions", *_DRAWER), ("job", "execution")),
         Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),

@@ -53,7 +53,8 @@ export function say(text, kind = "") {
     setTimeout(() => toast.remove(), kind === "failed" ? 9000 : 5000);
 }
 
-function open(dialog, { onclose, ...handle }) {
+/** Show a `<dialog>` of one's own; it goes when it is closed. */
+export function open(dialog, { onclose, ...handle } = {}) {
     dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });
     dialog.addEventListener("close", () => { dialog.remove(); onclose?.(); });
     document.body.append(dialog);
@@ -61,6 +62,6 @@ function open(dialog, { onclose, ...handle }) {
     return { ...handle, dialog, close: () => dialog.close() };
 }
 
-function closer(close) {
+export function closer(close) {
     return h("button", { class: "button quiet icon-only", type: "button", "aria-label": "Close", onclick: close }, icon("close"));
 }
