@@ -105,7 +105,7 @@ class Dashboard:
         self.cast, self.tenant = cast, cast.tenant
         self.root = f"http://{cast.host}:{port}"
         self._chromium = chromium
-        self._sessions: dict[str, StorageState] = {}
+        self.sessions: dict[str, StorageState] = {}
         self._contexts: list[BrowserContext] = []
 
     def visit(
@@ -121,7 +121,7 @@ class Dashboard:
         `timezone_id`, `locale` or `reduced_motion`.
         """
         if as_ is not None:
-            context["storage_state"] = self._sessions.get(as_) or self._sign_in(as_)
+            context["storage_state"] = self.sessions.get(as_) or self._sign_in(as_)
         visit = self._visit(viewport, scheme, context)
         if path is not None:
             visit.open(path)
@@ -147,9 +147,9 @@ class Dashboard:
         visit.page.get_by_label("Password").fill(PASSWORD)
         visit.page.get_by_role("button", name="Sign in").click()
         expect(visit.page).to_have_url(f"{self.root}/dashboard/")
-        self._sessions[person] = visit.page.context.storage_state()
+        self.sessions[person] = visit.page.context.storage_state()
         visit.page.context.close()
-        return self._sessions[person]
+        return self.sessions[person]
 
 
 @pytest.fixture(scope="module")
