@@ -52,6 +52,18 @@ class Visit:
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         page.on("response", self._answered)
         page.on("requestfailed", self._failed)
+        self._pending: set[Any] = set()
+        page.on("request", lambda request: self._pending.add(request))
+        page.on("requestfinished", lambda request: self._pending.discard(request))
+        page.on("requestfailed", lambda request: self._pending.discard(request))
+
+    def settle(self) -> None:
+        """Until the page has what it asks for; it goes on asking each second whether anything moved."""
+        self.page.wait_for_load_state("load")
+        quiet = 0
+        while quiet < 3:
+            self.page.wait_for_timeout(50)
+            quiet = 0 if self._pending else quiet + 1
 
     def open(self, path: str) -> None:
         answer = self.page.goto(self.root + path)
