@@ -36,6 +36,7 @@ _WATCH = """
 document.addEventListener("securitypolicyviolation", event =>
     console.error(`refused by policy: ${event.effectiveDirective} ${event.blockedURI}`));
 """
+_RUN_AXE = 'within => axe.run(within ?? document, { resultTypes: ["violations"], selectors: false })'
 # A navigation ends the requests of the page before it.
 _ENDED_BY_LEAVING = "net::ERR_ABORTED"
 
@@ -76,7 +77,7 @@ class Visit:
             import axe_playwright_python
 
             self.page.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text())
-        found = self.page.evaluate("within => axe.run(within ?? document)", within)
+        found = self.page.evaluate(_RUN_AXE, within)
         return [
             f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']})"
             for rule in found["violations"]
