@@ -36,7 +36,8 @@ _WATCH = """
 document.addEventListener("securitypolicyviolation", event =>
     console.error(`refused by policy: ${event.effectiveDirective} ${event.blockedURI}`));
 """
-_RUN_AXE = 'within => axe.run(within ?? document, { resultTypes: ["violations"], selectors: false })'
+_RUN_AXE = """([within, rules]) => axe.run(within ?? document,
+    { resultTypes: ["violations"], selectors: false, ...(rules.length && { runOnly: rules }) })"""
 # A navigation ends the requests of the page before it.
 _ENDED_BY_LEAVING = "net::ERR_ABORTED"
 
@@ -71,13 +72,15 @@ class Visit:
         assert answer is not None
         assert answer.status == 200, path
 
-    def violations(self, within: str | None = None) -> list[str]:
-        """What axe has against the page, or against the part of it that the selector `within` finds."""
+    def violations(self, within: str | None = None, *rules: str) -> list[str]:
+        """What axe has against the page, or against the part of it that the selector `within` finds; by these rules of
+        its, or by all.
+        """
         if not self.page.evaluate("'axe' in window"):
             import axe_playwright_python
 
             self.page.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text())
-        found = self.page.evaluate(_RUN_AXE, within)
+        found = self.page.evaluate(_RUN_AXE, [within, list(rules)])
         return [
             f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']})"
             for rule in found["violations"]

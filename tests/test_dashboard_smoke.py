@@ -97,7 +97,9 @@ def test_a_newcomer_makes_a_job_sees_it_run_and_pauses_it(
     expect(page.locator("#jobs-tree").get_by_text("Paused", exact=True)).to_be_visible()
     expect(page.locator("#execution-logs tbody tr").first).to_contain_text("Succeeded")
     expect(page.locator("#event-history")).to_contain_text("Warm the cache was paused")
-    expect(page.locator("#stats .stat").filter(has_text="Failed, last 24 h").locator("dd").first).to_have_text("0")
+    expect(
+        page.locator("#stats .stat").filter(has_text="Failed, last 24 h").locator("dd").first
+    ).to_have_text("0")
     visit.assert_clean()
 
 
@@ -106,7 +108,9 @@ def delays(page: Page) -> dict[str, float]:
     first_seen: dict[str, float] = page.evaluate("window.firstSeen")
     opened = min(first_seen.values())
     with all_tenants_scope():
-        ends = {log.scheduled_for.isoformat(): log.finished_at.timestamp() for log in ExecutionLog.objects.all()}
+        ends = {
+            log.scheduled_for.isoformat(): log.finished_at.timestamp() for log in ExecutionLog.objects.all()
+        }
     found = {}
     for due, at in first_seen.items():
         end = ends[re.sub("Z$", "+00:00", due)]
@@ -211,7 +215,11 @@ def test_a_session_of_another_tenant_is_nobodys(dashboard: Dashboard, neighbour:
             const answer = await fetch(path);
             return [answer.status, await answer.text()];
         }))""",
-        [*pages(ids), *asking_for(ids), *(f"/api/scheduler/{route}" for route in ("pulse", f"jobs/{ids['job']}"))],
+        [
+            *pages(ids),
+            *asking_for(ids),
+            *(f"/api/scheduler/{route}" for route in ("pulse", f"jobs/{ids['job']}")),
+        ],
     )
     assert {status for status, _ in told} == {403}
     said = watched.told.decode() + "".join(text for _, text in told)
