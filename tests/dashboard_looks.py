@@ -1,4 +1,4 @@
-"""What pages of the dashboard are held to, by scripts that run in them: nothing moves, and the keyboard gets anywhere."""
+"""What the dashboard's pages are held to, by scripts that run in them: nothing moves, and Tab gets anywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from playwright.sync_api import Page
 # Before a page's own scripts.
 WATCH_SHIFTS = """
 window.shifted = 0;
-new PerformanceObserver(list => { for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value; })
+const add = one => { if (!one.hadRecentInput) window.shifted += one.value; };
+new PerformanceObserver(list => list.getEntries().forEach(add))
     .observe({ type: "layout-shift", buffered: true });
 """
 # What people can use: to be seen, not inert, and of a group of radio buttons the one that Tab comes to.
@@ -24,7 +25,10 @@ const usable = element => {
 const found = () => [...document.querySelectorAll(
     "a[href], button:enabled, input:enabled:not([type=hidden]), select:enabled, textarea:enabled, summary, [tabindex]",
 )].filter(element => element.tabIndex >= 0 && usable(element));
-const words = element => `${element.localName}#${element.id} ${(element.getAttribute("aria-label") ?? element.textContent).trim().slice(0, 40)}`;
+const words = element => {
+    const said = element.getAttribute("aria-label") ?? element.textContent;
+    return `${element.localName}#${element.id} ${said.trim().slice(0, 40)}`;
+};
 """
 _BEGIN = (
     "() => {"
@@ -32,7 +36,8 @@ _BEGIN = (
     + """
     const held = element => {
         const style = getComputedStyle(element), around = element.closest("label");
-        const drawn = one => one.outlineStyle !== "none" && parseFloat(one.outlineWidth) > 0 || one.boxShadow !== "none";
+        const drawn = one => one.boxShadow !== "none" ||
+            one.outlineStyle !== "none" && parseFloat(one.outlineWidth) > 0;
         return drawn(style) || around && (drawn(getComputedStyle(around)) ||
             [...around.children].some(one => drawn(getComputedStyle(one))));
     };
@@ -63,7 +68,7 @@ _END = (
 
 
 def walk(page: Page) -> list[str]:
-    """What is wrong for who has no mouse: what Tab does not come to, where it does not show, and whether it is caught."""
+    """What is wrong for who has no mouse: what Tab does not come to, where it does not show, where it is caught."""
     presses = page.evaluate(_BEGIN)
     for _ in range(presses * 2 + 10):
         page.keyboard.press("Tab")

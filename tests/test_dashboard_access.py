@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +74,7 @@ def pages(ids: dict[str, Any]) -> list[str]:
 
 
 def looked_at(visit: Visit, *looks: tuple[Scheme, tuple[int, int]]) -> list[str]:
-    """What axe has against the page as it stands; all of it in the first look, and in the others what a look changes."""
+    """What axe has against the page: by all its rules in the first look, then by those that a look matters to."""
     found = []
     for number, (scheme, size) in enumerate(looks):
         visit.scheme(scheme)

@@ -1,4 +1,4 @@
-"""The dashboard as a whole, with the processes that it is about: a newcomer's first minutes, and two tenants at once."""
+"""The dashboard as a whole, with a scheduler and a worker: a newcomer's first minutes, and two tenants at once."""
 
 from __future__ import annotations
 
