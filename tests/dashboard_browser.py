@@ -36,6 +36,8 @@ _WATCH = """
 document.addEventListener("securitypolicyviolation", event =>
     console.error(`refused by policy: ${event.effectiveDirective} ${event.blockedURI}`));
 """
+_RUN_AXE = """([within, rules]) => axe.run(within ?? document,
+    { resultTypes: ["violations"], selectors: false, ...(rules.length && { runOnly: rules }) })"""
 # A navigation ends the requests of the page before it.
 _ENDED_BY_LEAVING = "net::ERR_ABORTED"
 
@@ -52,19 +54,33 @@ class Visit:
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         page.on("response", self._answered)
         page.on("requestfailed", self._failed)
+        self._pending: set[Any] = set()
+        page.on("request", lambda request: self._pending.add(request))
+        page.on("requestfinished", lambda request: self._pending.discard(request))
+        page.on("requestfailed", lambda request: self._pending.discard(request))
+
+    def settle(self) -> None:
+        """Until the page has what it asks for; it goes on asking each second whether anything moved."""
+        self.page.wait_for_load_state("load")
+        quiet = 0
+        while quiet < 3:
+            self.page.wait_for_timeout(50)
+            quiet = 0 if self._pending else quiet + 1
 
     def open(self, path: str) -> None:
         answer = self.page.goto(self.root + path)
         assert answer is not None
         assert answer.status == 200, path
 
-    def violations(self, within: str | None = None) -> list[str]:
-        """What axe has against the page, or against the part of it that the selector `within` finds."""
+    def violations(self, within: str | None = None, *rules: str) -> list[str]:
+        """What axe has against the page, or against the part of it that the selector `within` finds; by these rules of
+        its, or by all.
+        """
         if not self.page.evaluate("'axe' in window"):
             import axe_playwright_python
 
             self.page.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text())
-        found = self.page.evaluate("within => axe.run(within ?? document)", within)
+        found = self.page.evaluate(_RUN_AXE, [within, list(rules)])
         return [
             f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']})"
             for rule in found["violations"]
@@ -105,7 +121,7 @@ class Dashboard:
         self.cast, self.tenant = cast, cast.tenant
         self.root = f"http://{cast.host}:{port}"
         self._chromium = chromium
-        self._sessions: dict[str, StorageState] = {}
+        self.sessions: dict[str, StorageState] = {}
         self._contexts: list[BrowserContext] = []
 
     def visit(
@@ -121,7 +137,7 @@ class Dashboard:
         `timezone_id`, `locale` or `reduced_motion`.
         """
         if as_ is not None:
-            context["storage_state"] = self._sessions.get(as_) or self._sign_in(as_)
+            context["storage_state"] = self.sessions.get(as_) or self._sign_in(as_)
         visit = self._visit(viewport, scheme, context)
         if path is not None:
             visit.open(path)
@@ -147,9 +163,9 @@ class Dashboard:
         visit.page.get_by_label("Password").fill(PASSWORD)
         visit.page.get_by_role("button", name="Sign in").click()
         expect(visit.page).to_have_url(f"{self.root}/dashboard/")
-        self._sessions[person] = visit.page.context.storage_state()
+        self.sessions[person] = visit.page.context.storage_state()
         visit.page.context.close()
-        return self._sessions[person]
+        return self.sessions[person]
 
 
 @pytest.fixture(scope="module")

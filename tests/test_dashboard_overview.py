@@ -47,12 +47,14 @@ def stat(page: Page, name: str) -> Any:
 
 
 def test_a_new_tenant_is_told_what_a_job_is(dashboard: Dashboard) -> None:
-    visit = dashboard.visit("/dashboard/")
-    expect(visit.page.locator("#verdict")).to_contain_text("Nobody leads: nothing is dispatched")
+    visit = dashboard.visit()
+    page = visit.page
+    page.clock.install()
+    visit.open("/dashboard/")
+    expect(page.locator("#verdict")).to_contain_text("Nobody leads: nothing is dispatched")
     with all_tenants_scope():
         somebody_leads()
-    visit.page.reload()
-    page = visit.page
+    page.clock.fast_forward(11_000)
     expect(page.locator("#verdict")).to_contain_text("There are no jobs yet.")
     expect(page.get_by_role("link", name="Create your first job")).to_have_attribute(
         "href", "/dashboard/jobs/new/"

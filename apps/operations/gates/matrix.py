@@ -56,8 +56,9 @@ ROWS = (
         "tests/test_scheduler_p2a_data_model_consistency.py", "tests/test_import_execution_logs.py",
         "tests/test_backfill_user_ids.py",
     )),
-    Row("F", 3, "dashboard semantics", (
+    Row("F", 3, "dashboard semantics; its pages and on-call's in a browser", (
         "tests/test_scheduler_p2b_operational_semantics.py", "tests/test_operations_reconcile.py",
+        "tests/test_dashboard_*.py",
     )),
 )  # fmt: skip
 BY_KEY = {row.key: row for row in ROWS}

@@ -60,8 +60,8 @@ async function readRunning() {
     const { status, search, job_id: job, user_id: user } = query();
     const wanted = !offset() && !status;
     runs = wanted ? (await get("execution-logs", { status: "running", search, job_id: job, user_id: user, limit: RUNNING })).logs : [];
-    running.hidden = !runs.length;
-    renew(find("#running-body"), runs, () => (runs.length ? table("Running now", RAN, runs) : []));
+    running.hidden = !wanted;
+    renew(find("#running-body"), runs, () => (runs.length ? table("Executions that run now", RAN, runs) : h("p", { class: "card-body soft" }, "Nothing runs at the moment.")));
 }
 
 function nothing() {

@@ -44,9 +44,12 @@ const readHours = reading(find("#hours-body"), () => get("insights/hours", { hou
 const readJobs = jobsReader(() => (trouble = readTrouble().then(found => (learned(found), found))));
 
 document.addEventListener("pulse", ({ detail: pulse }) => learned({ pulse }));
-const firsts = [live(paced(10_000, readFigures)), live(paced(30_000, readHours)), live(paced(20_000, readJobs))];
+const figures = paced(10_000, readFigures);
+const firsts = [live(figures), live(paced(30_000, readHours)), live(paced(20_000, readJobs))];
 const lists = [live(paced(1500, executionsReader())), live(paced(10_000, eventsReader()))];
 
+// Who leads changes without a pulse.
+setInterval(() => { if (find("[data-live]").dataset.state === "live") figures(); }, 10_000);
 openAddressed();
 
 // The sentence and the figures appear once, whole, though one of their sources may have failed.
