@@ -174,8 +174,6 @@ def asking_for(ids: dict[str, Any]) -> list[str]:
     return [path for path in pages(ids) if str(ids["job"]) in path] + [
         f"/dashboard/executions/?execution={ids['log']}",
         f"/dashboard/executions/?user_id={ids['user']}",
-        f"/dashboard/executions/?job_id={ids['job']}",
-        f"/dashboard/events/?job_id={ids['job']}",
         f"/dashboard/attention/?user_id={ids['user']}",
     ]
 
