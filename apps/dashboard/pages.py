@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from apps.tenants.authentication import Member, member_of_account
 
 _ROOT = "scheduler/dashboard"
-_KIT = ("dom", "api", "time", "live", "shell", "theme_switch")
+_KIT = ("dom", "api", "time", "live", "viewer", "shell", "theme_switch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ PAGES = {
             ("tree", "execution", "overview"),
         ),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
-        Page("executions", "Executions", "executions", (*_LISTS, "tree", *_DRAWER), ("tree", "execution")),
+        Page("executions", "Executions", "executions", (*_LISTS, *_DRAWER), ("tree", "execution")),
         Page(
             "attention",
             "Needs attention",
             "attention",
-            (*_LISTS, "tree", *_DRAWER),
+            (*_LISTS, *_DRAWER),
             ("execution", "attention"),
             parts=("attention_task", "attention_failures", "attention_bulk", "attention_pick", "keyed"),
         ),
@@ -73,13 +73,13 @@ PAGES = {
             "timeline",
             "Timeline",
             "timeline",
-            (*_LISTS, "tree", "charts", *_DRAWER),
+            (*_LISTS, "charts", *_DRAWER),
             ("execution", "timeline"),
             parts=("timeline_lanes", "timeline_runs", "timeline_forecast", "clock_changes", "keyed"),
         ),
-        Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
+        Page("events", "Events", "events", (*_LISTS, "events"), ("tree", "events")),
         Page("account", "Your account", ""),
-        Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions", *_DRAWER), ("job", "execution")),
+        Page("job", "Job", "jobs", (*_LISTS, "job_actions", *_DRAWER), ("job", "execution")),
         Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
     )
 }
