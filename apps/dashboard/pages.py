@@ -60,7 +60,7 @@ PAGES = {
             ("tree", "execution", "overview"),
         ),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
-        Page("executions", "Executions", "executions", (*_LISTS, *_DRAWER), ("tree", "execution")),
+        Page("executions", "Executions", "executions", (*_LISTS, *_DRAWER), ("execution",)),
         Page(
             "attention",
             "Needs attention",

@@ -88,7 +88,7 @@ async function readRuns(rows) {
 }
 
 /** A heading that opens and closes a category: its name, how many jobs, and how many of them are in trouble. */
-export function categoryHeader(toggle, controls) {
+function categoryHeader(toggle, controls) {
     const counts = h("span", { class: "tree-counts" });
     const name = h("span", { class: "tree-name" });
     const button = h("button", { class: "tree-head", type: "button", "aria-expanded": "false", "aria-controls": controls, onclick: toggle }, icon("next"), name, counts);
