@@ -146,7 +146,7 @@ class TestOneExecution:
         expect(visit.page).to_have_url(before)
         visit.page.keyboard.press("Escape")
         expect(drawer(visit)).to_have_count(0)
-        assert "execution=" not in visit.page.url
+        expect(visit.page).not_to_have_url(re.compile("execution="))
         expect(first).to_be_focused()
 
     def test_retried_it_shows_the_new_one_and_stopped_it_says_so(

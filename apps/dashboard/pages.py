@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from apps.tenants.authentication import Member, member_of_account
 
 _ROOT = "scheduler/dashboard"
-_KIT = ("dom", "api", "time", "live", "shell", "theme_switch")
+_KIT = ("dom", "api", "time", "live", "viewer", "shell", "theme_switch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ PAGES = {
             ("tree", "execution", "overview"),
         ),
         Page("jobs", "Jobs", "jobs", (*_LISTS, "tree", "job_actions"), ("tree", "jobs")),
-        Page("executions", "Executions", "executions", (*_LISTS, "tree", *_DRAWER), ("tree", "execution")),
+        Page("executions", "Executions", "executions", (*_LISTS, *_DRAWER), ("execution",)),
         Page(
             "attention",
             "Needs attention",
             "attention",
-            (*_LISTS, "tree", *_DRAWER),
+            (*_LISTS, *_DRAWER),
             ("execution", "attention"),
             parts=("attention_task", "attention_failures", "attention_bulk", "attention_pick", "keyed"),
         ),
@@ -74,11 +74,11 @@ PAGES = {
             "timeline",
             "Timeline",
             "timeline",
-            (*_LISTS, "tree", "charts", *_DRAWER),
+            (*_LISTS, "charts", *_DRAWER),
             ("execution", "timeline"),
             parts=("timeline_lanes", "timeline_runs", "timeline_forecast", "clock_changes", "keyed"),
         ),
-        Page("events", "Events", "events", (*_LISTS, "tree", "events"), ("tree", "events")),
+        Page("events", "Events", "events", (*_LISTS, "events"), ("tree", "events")),
         Page(
             "settings",
             "Settings",
@@ -104,7 +104,7 @@ PAGES = {
             ),
         ),
         Page("account", "Your account", ""),
-        Page("job", "Job", "jobs", (*_LISTS, "tree", "job_actions", *_DRAWER), ("job", "execution")),
+        Page("job", "Job", "jobs", (*_LISTS, "job_actions", *_DRAWER), ("job", "execution")),
         Page("job_form", "Job", "jobs", ("states", "dialogs"), ("job_form",)),
     )
 }

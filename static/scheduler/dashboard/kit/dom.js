@@ -31,13 +31,30 @@ export function fill(element, ...children) {
     return element;
 }
 
-/** Like `fill`, where nothing happens if `key` is what the element was filled for last: focus and selection stay. */
-export function fillIfNew(element, key, build) {
+const REACHABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+
+/**
+ * Like `fill`, where nothing happens if `key` is what the element was filled for last. Where it is another, what stands in
+ * the same place (or else the last that can have it) gets the focus back, and opened details and scrolled tables stay so.
+ */
+export function renew(element, key, build) {
     const text = JSON.stringify(key);
     if (element.filledFor === text) return;
     element.filledFor = text;
-    fill(element, ...[build()].flat());
+    const held = findAll(REACHABLE, element).indexOf(document.activeElement);
+    const opened = new Set(findAll("details[open]", element).map(named));
+    const scrolled = findAll(".table-wrap", element).map(one => [one.scrollLeft, one.scrollTop]);
+    fill(element, build());
+    for (const one of findAll("details", element)) if (opened.has(named(one))) one.open = true;
+    findAll(".table-wrap", element).forEach((one, place) => { if (scrolled[place]) [one.scrollLeft, one.scrollTop] = scrolled[place]; });
+    if (held < 0) return;
+    const reachable = findAll(REACHABLE, element);
+    const now = reachable.filter(one => !one.disabled);
+    const next = reachable[held] && !reachable[held].disabled ? reachable[held] : now[Math.min(held, now.length - 1)];
+    next?.focus({ preventScroll: true });
 }
+
+const named = details => details.dataset.key ?? find("summary", details)?.textContent;
 
 export const find = (selector, within = document) => within.querySelector(selector);
 export const findAll = (selector, within = document) => [...within.querySelectorAll(selector)];

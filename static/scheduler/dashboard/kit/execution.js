@@ -1,19 +1,18 @@
 // One execution in a drawer: what became of it, when, in how many tries, what it gave back, and why it was skipped.
 import { get, send } from "./api.js";
 import { ask, drawer, say } from "./dialogs.js";
-import { fillIfNew, find, h, icon } from "./dom.js";
+import { find, h, icon, renew } from "./dom.js";
 import { attempts } from "./execution_attempts.js";
 import { live, refresh } from "./live.js";
 import { query, setQuery } from "./lists.js";
 import { badge, REASONS } from "./outcomes.js";
 import { failed, loading } from "./states.js";
 import { number, span, time, utc } from "./time.js";
+import { jobPage, mayWrite } from "./viewer.js";
 
-const root = document.documentElement.dataset;
-const mayWrite = root.role !== "viewer";
 const KINDS = { scheduled: "By its schedule", manual: "Triggered by hand", retry: "A retry of an earlier one", backfill: "A backfilled time", imported: "Moved in from another system" };
 let open = null;  // {handle, log, siblings, read}
-let watched = false;
+let watched = false, asked = 0;
 
 /**
  * Open the drawer for `log`, a log of the contract or its id. `siblings()` gives the logs of the list that it stands in,
@@ -51,13 +50,16 @@ async function read() {
     const shown = open;
     if (!shown) return;
     const { id } = shown.log;
+    const turn = asked += 1;
     try {
         // A range of skipped times is no execution: the list has all that there is of it.
         const log = id < 0 ? shown.log : await get(`execution-logs/${id}`);
-        if (open === shown && shown.log.id === id) show(shown.handle, log);
+        if (turn === asked && open === shown) show(shown.handle, log);
     } catch (error) {
         if (error.detail === undefined) throw error;
-        if (open !== shown || shown.log.id !== id) return;
+        if (turn !== asked || open !== shown) return;
+        // What was read before stays, unless it is there no more.
+        if (shown.handle.shows === id && ![403, 404].includes(error.status)) return;
         shown.handle.body.filledFor = null;
         shown.handle.body.replaceChildren(failed(error, error.status === 404 ? null : read));
     }
@@ -66,11 +68,12 @@ async function read() {
 function show(handle, log) {
     const over = open.siblings().map(one => one.id);
     const place = over.indexOf(log.id);
+    handle.shows = log.id;
     handle.title(log.id < 0 ? "Skipped times" : `Execution ${log.id}`);
-    fillIfNew(handle.body, [log, place, over.length], () => [
+    renew(handle.body, [log, place, over.length], () => [
         h("div", { class: "page-head" },
             h("div", {}, badge(log.state === "pending" ? "pending" : log.status), " ",
-                h(log.job_id ? "a" : "span", { href: log.job_id && `${root.pages}jobs/${log.job_id}/` }, h("strong", {}, log.task.task_title))),
+                h(log.job_id ? "a" : "span", { href: log.job_id && jobPage(log.job_id) }, h("strong", {}, log.task.task_title))),
             h("div", { class: "actions" }, actions(log), neighbour("previous", "Newer", place > 0), neighbour("next", "Older", place >= 0 && place < over.length - 1))),
         log.id < 0 ? skipped(log) : ran(log),
     ].flat());
@@ -110,7 +113,7 @@ function ran(log) {
 
 function skipped(log) {
     const many = log.count > 1;
-    const why = `${root.pages}jobs/${log.job_id}/?from=${encodeURIComponent(log.scheduled_for)}&to=${encodeURIComponent(log.scheduled_until)}#why`;
+    const why = `${jobPage(log.job_id)}?from=${encodeURIComponent(log.scheduled_for)}&to=${encodeURIComponent(log.scheduled_until)}#why`;
     return [
         h("p", { class: "notice" }, `${REASONS[log.reason] ?? log.reason}.${log.error_message ? ` ${log.error_message}` : ""}`),
         facts([

@@ -3,9 +3,8 @@ import { send } from "./api.js";
 import { ask, say } from "./dialogs.js";
 import { find, h, icon } from "./dom.js";
 import { refresh } from "./live.js";
-import { jobPage } from "./tree.js";
+import { jobPage, mayWrite } from "./viewer.js";
 
-export const mayWrite = document.documentElement.dataset.role !== "viewer";
 
 /** Buttons for `job`: icons with a name, or with `words` beside them. `gone()` runs after the job was deleted. */
 export function jobTools(job, { words = false, gone = null } = {}) {

@@ -1,5 +1,5 @@
 // Lists of the contract: filters that live in the address, a table, and a pager.
-import { debounce, findAll, h, icon } from "./dom.js";
+import { debounce, findAll, h, icon, renew } from "./dom.js";
 import { number } from "./time.js";
 
 /** The address's query as an object, and a way to change it without loading: null and "" remove a name. */
@@ -15,7 +15,7 @@ export function setQuery(changes, { push = false } = {}) {
 
 /** Ties the named fields of a form to the address; `changed()` runs after each change, with paging begun anew. */
 export function bindFilters(form, changed) {
-    const fill = () => {
+    const show = () => {
         const given = query();
         for (const field of findAll("[name]", form)) field.value = given[field.name] ?? field.dataset.default ?? "";
     };
@@ -24,10 +24,10 @@ export function bindFilters(form, changed) {
         setQuery({ ...given, offset: null });
         changed();
     };
-    fill();
+    show();
     form.addEventListener("input", debounce(apply, 250));
     form.addEventListener("submit", event => { event.preventDefault(); apply(); });
-    window.addEventListener("popstate", () => { fill(); changed(); });
+    window.addEventListener("popstate", () => { show(); changed(); });
 }
 
 /** `columns`: [{name, build(row), number?}]; the first is the row's header. Cells carry their column's name for phones. */
@@ -37,6 +37,12 @@ export function table(caption, columns, rows) {
         "data-label": column.name || null, class: column.number ? "number" : null }, column.build(row)))));
     return h("div", { class: "table-wrap", tabindex: "0", role: "region", "aria-label": caption },
         h("table", { class: "rows" }, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)));
+}
+
+/** Under a later page, which would move under its reader's eyes: how many came `since` it was read, with the way there. */
+export function newerThan(element, since, now, first) {
+    const count = since === null ? 0 : Math.max(0, now - since);
+    renew(element, count, () => count > 0 && [`${number(count)} newer since; `, h("button", { type: "button", class: "row-button", onclick: first }, "to the first page")]);
 }
 
 /** "1–50 of 1,234" with a button either side; `move(offset)` does the rest. `page` is an envelope of the contract. */

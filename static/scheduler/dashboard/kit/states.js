@@ -17,22 +17,31 @@ export function failed(error, retry) {
         h("h3", {}, "This could not be read"), h("p", {}, error.message), again);
 }
 
-/** Read into `element`: skeleton the first time, `build(answer)` afterwards, the error in its place if it fails. */
+/**
+ * Read into `element`: skeleton the first time, `build(answer)` afterwards, the error in its place if it fails. Where it is
+ * asked again before the answer is there, only the last question counts: no older answer comes over a newer one.
+ */
 export function reading(element, read, build) {
+    let last = 0;
     return async function again() {
+        const turn = last += 1;
         const first = !element.hasAttribute("data-read");
         if (first) element.setAttribute("aria-busy", "true");
         try {
             const answer = await read();
-            build(answer);
+            if (turn !== last) return;
+            await build(answer);
             element.setAttribute("data-read", "");
         } catch (error) {
-            if (error.name === "AbortError") return;
+            if (turn !== last || error.name === "AbortError") return;
             if (error.detail === undefined) throw error;
             // What was read before stays: old figures with a note are better than none.
-            if (first || error.status === 403) element.replaceChildren(failed(error, again));
+            if (first || error.status === 403) {
+                element.filledFor = null;
+                element.replaceChildren(failed(error, again));
+            }
         } finally {
-            element.removeAttribute("aria-busy");
+            if (turn === last) element.removeAttribute("aria-busy");
         }
     };
 }

@@ -1,29 +1,14 @@
 // The tree of jobs: categories that open to their jobs, a page at a time, each job with the strip of its last runs.
 import { get } from "./api.js";
 import { say } from "./dialogs.js";
-import { fill, findAll, h, icon } from "./dom.js";
+import { fill, h, icon, renew } from "./dom.js";
 import { pager } from "./lists.js";
 import { badge, strip } from "./outcomes.js";
 import { failed, loading } from "./states.js";
 import { number, time } from "./time.js";
+import { jobPage, seesTenant } from "./viewer.js";
 
-const root = document.documentElement.dataset;
 export const RUNS = 20;
-export const seesTenant = ["owner", "admin"].includes(root.role);
-export const jobPage = id => `${root.pages}jobs/${id}/`;
-
-/** `fillIfNew` that gives the focus back to what stands in the same place, or else to the last thing that can have it. */
-export function renew(element, key, build) {
-    const text = JSON.stringify(key);
-    if (element.filledFor === text) return;
-    element.filledFor = text;
-    const reachable = () => findAll("a[href], button, input, summary", element);
-    const held = reachable().indexOf(document.activeElement);
-    fill(element, build());
-    if (held < 0) return;
-    const now = reachable().filter(one => !one.disabled);
-    (reachable()[held]?.disabled === false ? reachable()[held] : now[Math.min(held, now.length - 1)])?.focus();
-}
 
 /**
  * The row of one job in an `<li>`, which takes later states by `show(job)` and its runs by `runs(outcomes)`.
@@ -103,7 +88,7 @@ async function readRuns(rows) {
 }
 
 /** A heading that opens and closes a category: its name, how many jobs, and how many of them are in trouble. */
-export function categoryHeader(toggle, controls) {
+function categoryHeader(toggle, controls) {
     const counts = h("span", { class: "tree-counts" });
     const name = h("span", { class: "tree-name" });
     const button = h("button", { class: "tree-head", type: "button", "aria-expanded": "false", "aria-controls": controls, onclick: toggle }, icon("next"), name, counts);
@@ -156,7 +141,7 @@ function branch(name, { limit, asked, opened, onopen, row }) {
     const body = h("div", { class: "tree-body", id: `branch-${made += 1}`, hidden: true });
     const pages = h("div", {});
     const head = categoryHeader(toggle, body.id);
-    let category = null, offset = 0, list = null, strips = null;
+    let category = null, offset = 0, list = null, strips = null, asked_ = 0;
 
     async function toggle() {
         const open = !opened.has(name);
@@ -183,9 +168,11 @@ function branch(name, { limit, asked, opened, onopen, row }) {
 
     /** What was asked for by hand and cannot be had is told; old rows stay. */
     async function jobs(byHand) {
+        const turn = asked_ += 1;
         try {
             let page = await get("jobs", { task_category: name, limit, offset, ...asked() });
             if (!page.jobs.length && offset) page = await get("jobs", { task_category: name, limit, offset: offset = 0, ...asked() });
+            if (turn !== asked_) return;  // another page was asked for, or the branch is closed
             if (!list) {
                 list = jobList(category.label, row);
                 fill(body, list.element, pages);
@@ -205,6 +192,7 @@ function branch(name, { limit, asked, opened, onopen, row }) {
         head.show(category, open);
         body.hidden = !open;
         if (open) return { jobs: jobs(byHand), strips: () => strips };
+        asked_ += 1;
         list = strips = null;
         body.replaceChildren();
         return { jobs: null, strips: () => null };

@@ -1,12 +1,12 @@
 // What needs a person: jobs that do not run or fail every time, and failures that nobody has run again.
 import { get, send } from "../kit/api.js";
 import { ask, say } from "../kit/dialogs.js";
-import { fill, find, h } from "../kit/dom.js";
+import { fill, find, h, renew } from "../kit/dom.js";
 import { openAddressed } from "../kit/execution.js";
 import { pager, query, setQuery } from "../kit/lists.js";
 import { live, refresh } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
-import { ago, number } from "../kit/time.js";
+import { number, time } from "../kit/time.js";
 import { inBulk } from "./attention_bulk.js";
 import { failures } from "./attention_failures.js";
 import { picking } from "./attention_pick.js";
@@ -27,7 +27,7 @@ const read = reading(area, readTasks, page => {
         drawTasks();
     } else if (total) turn(0);
     else fill(area, empty("Nothing needs you", "No job is cooling off, in quarantine, or failing again and again.", { name: "check" }));
-    fill(turns, total > LIMIT && pager(page, turn, "jobs", ["Worse", "Less bad"]));
+    renew(turns, [total, page.offset], () => total > LIMIT && pager(page, turn, "jobs", ["Worse", "Less bad"]));
     drawSummary();
     find("#failures-card").hidden = false;
 });
@@ -59,11 +59,11 @@ function drawSummary() {
     const types = Object.entries(Object.groupBy(tasks, task => task.task_type)).map(([type, of]) => `${type} ${number(of.length)}`);
     const critical = tasks.filter(task => trouble(task).stopped || task.failure_pattern.consecutive_failures >= CRITICAL_IN_A_ROW).length;
     const last = tasks.map(task => task.last_failure).filter(Boolean).sort()[0];
-    fill(summary,
+    renew(summary, [total, types, critical, some, last, unretried], () => [
         stat("Jobs that need you", number(total), types.slice(0, 4).join(", ") || "All is well"),
         stat("Critical", `${number(critical)}${some && critical === tasks.length ? "+" : ""}`, `Stopped, or ${CRITICAL_IN_A_ROW} failures in a row${some}`),
-        stat("Oldest failure", last ? ago(last) : "—", last ? `Of the job that waits longest${some}` : "No job waits"),
-        stat("Failed, not retried", number(unretried), h("a", { href: "#failures-title" }, "In the last 24 hours")));
+        stat("Oldest failure", time(last, "ago"), last ? `Of the job that waits longest${some}` : "No job waits"),
+        stat("Failed, not retried", number(unretried), h("a", { href: "#failures-title" }, "In the last 24 hours"))]);
 }
 
 function stat(name, value, note) {
@@ -129,6 +129,6 @@ window.addEventListener("popstate", read);
 live(async () => {
     await read();
     await readOutcomes().catch(error => { if (error.detail === undefined) throw error; });
-});
+}, 3000);
 openAddressed();
 failures(count => { unretried = count; drawSummary(); });

@@ -1,17 +1,16 @@
 // What failed in the last 24 hours and nobody has run again, and running it again: one, some or all.
 import { get, send } from "../kit/api.js";
 import { ask, say } from "../kit/dialogs.js";
-import { fill, find, h, icon } from "../kit/dom.js";
+import { fill, find, h, icon, renew } from "../kit/dom.js";
 import { openExecution } from "../kit/execution.js";
 import { pager } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
 import { number, time } from "../kit/time.js";
-import { jobPage, seesTenant } from "../kit/tree.js";
 import { inBulk } from "./attention_bulk.js";
 import { picking } from "./attention_pick.js";
-import { mayWrite } from "./attention_task.js";
 import { focusBack, keyed } from "./keyed.js";
+import { jobPage, mayWrite, seesTenant } from "../kit/viewer.js";
 
 const LIMIT = 25, DAY = 86_400_000;
 const AT_ONCE = 500; // of what a filter of `bulk-retry` finds
@@ -35,10 +34,10 @@ export function failures(counted) {
             if (!list.isConnected) fill(area, list);
             keyed(list, rows, row => row.id, row => failure(row, pick, { retry, look }), { class: "failure" });
         }
-        fill(turns, total > LIMIT && pager(page, turn, "failures"));
+        renew(turns, [total, page.offset], () => total > LIMIT && pager(page, turn, "failures"));
         if (all) {
             all.hidden = total <= rows.length;
-            fill(all, icon("retry"), `Retry all ${number(total)}`);
+            renew(all, total, () => [icon("retry"), `Retry all ${number(total)}`]);
         }
         counted(total);
     });
@@ -79,21 +78,7 @@ export function failures(counted) {
         return inBulkly(failed(chosen.length), chosen.length, [bulkStep({ execution_ids: chosen.map(row => row.id) }, rows)]);
     });
     all?.addEventListener("click", () => inBulkly(failed(total), total, rounds(total, { status: "failed", since: since(), until: new Date().toISOString() }, rows)));
-    return live(paced(read, EVERY));
-}
-
-/** Runs `read` at once where it has not run for `every` milliseconds, and otherwise later, once. */
-function paced(read, every) {
-    let last = -Infinity, timer = null;
-    return () => {
-        const wait = last + every - performance.now();
-        if (wait > 0) {
-            timer ??= setTimeout(() => { timer = null; last = performance.now(); read(); }, wait);
-            return null;
-        }
-        last = performance.now();
-        return read();
-    };
+    return live(read, EVERY);
 }
 
 /** What a filter finds is run again some hundred at a time; a retry that fails meanwhile is not retried by this. */

@@ -2,9 +2,8 @@
 import { fill, h, icon } from "../kit/dom.js";
 import { strip } from "../kit/outcomes.js";
 import { number, time } from "../kit/time.js";
-import { jobPage, seesTenant } from "../kit/tree.js";
+import { jobPage, mayWrite, seesTenant } from "../kit/viewer.js";
 
-export const mayWrite = document.documentElement.dataset.role !== "viewer";
 export const CRITICAL_IN_A_ROW = 10; // as the API's summary has it
 
 const HINTS = [

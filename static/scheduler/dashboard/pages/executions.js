@@ -1,16 +1,16 @@
 // The executions: what runs now, and what became of the others, by the filters in the address.
 import { address, get } from "../kit/api.js";
-import { fill, find, findAll, h } from "../kit/dom.js";
+import { find, findAll, h, renew } from "../kit/dom.js";
 import { openAddressed, openExecution } from "../kit/execution.js";
-import { bindFilters, pager, query, setQuery, table } from "../kit/lists.js";
+import { bindFilters, newerThan, pager, query, setQuery, table } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { badge, REASONS } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
 import { number, span, time, ZONE } from "../kit/time.js";
-import { renew, seesTenant } from "../kit/tree.js";
 import { retryFailed } from "./executions_retry.js";
+import { seesTenant } from "../kit/viewer.js";
 
-const LIMIT = 50, RUNNING = 20, HOUR = 3_600_000;
+const SIZES = ["20", "50", "200"], RUNNING = 20, HOUR = 3_600_000;
 const root = document.documentElement.dataset;
 const [form, logs, running, csv, newer] = ["#filters", "#logs", "#running", "#csv", "#newer"].map(name => find(name));
 const retry = find("#retry-failed");
@@ -27,7 +27,7 @@ function asked() {
 }
 
 async function readPage() {
-    const page = await get("execution-logs", { ...asked(), limit: LIMIT, offset: offset() }, { signal: asking.signal });
+    const page = await get("execution-logs", { ...asked(), limit: SIZES.includes(query().limit) ? query().limit : 50, offset: offset() }, { signal: asking.signal });
     if (!page.logs.length && page.offset) {
         setQuery({ offset: null });
         return readPage();
@@ -38,7 +38,7 @@ async function readPage() {
 const read = reading(logs, readPage, page => {
     shown = page.logs;
     total = page.total_count;
-    newer.textContent = "";
+    newerThan(newer, null);
     const skipped = query().status === "skipped";
     renew(logs, [page, skipped], () => {
         if (!page.logs.length) return nothing();
@@ -48,18 +48,19 @@ const read = reading(logs, readPage, page => {
 
 /** A first page is kept current. A later one would move under its reader's eyes: it is told what came instead. */
 async function again() {
+    const { signal } = asking;
     await readRunning();
     if (!offset()) return read();
-    const { total_count: now } = await get("execution-logs", { ...asked(), limit: 1 });
-    if (total !== null && now > total) {
-        fill(newer, `${number(now - total)} newer since; `, h("button", { type: "button", class: "row-button", onclick: () => move(0) }, "to the first page"));
-    }
+    const { total_count: now } = await get("execution-logs", { ...asked(), limit: 1 }, { signal });
+    if (!signal.aborted) newerThan(newer, total, now, () => move(0));
 }
 
 async function readRunning() {
     const { status, search, job_id: job, user_id: user } = query();
-    const wanted = !offset() && !status;
-    runs = wanted ? (await get("execution-logs", { status: "running", search, job_id: job, user_id: user, limit: RUNNING })).logs : [];
+    const wanted = !offset() && !status, { signal } = asking;
+    const found = wanted ? (await get("execution-logs", { status: "running", search, job_id: job, user_id: user, limit: RUNNING }, { signal })).logs : [];
+    if (signal.aborted) return;
+    runs = found;
     running.hidden = !wanted;
     renew(find("#running-body"), runs, () => (runs.length ? table("Executions that run now", RAN, runs) : h("p", { class: "card-body soft" }, "Nothing runs at the moment.")));
 }
@@ -67,7 +68,7 @@ async function readRunning() {
 function nothing() {
     const any = Object.keys(asked()).some(name => asked()[name]);
     if (!any) return empty("Nothing has ended yet", "Executions stand here as soon as the first job has run.", { action: h("a", { class: "button", href: `${root.pages}jobs/` }, "Jobs") });
-    const clear = h("button", { type: "button", class: "button", onclick: () => { form.reset(); findAll("[name]", form).forEach(field => { field.value = ""; }); form.requestSubmit(); } }, "Clear filters");
+    const clear = h("button", { type: "button", class: "button", onclick: () => { form.reset(); findAll("[name]", form).forEach(field => { field.value = field.dataset.default ?? ""; }); form.requestSubmit(); } }, "Clear filters");
     return empty("No execution matches", "Another outcome, job or time may find one.", { name: "search", action: clear });
 }
 

@@ -6,7 +6,7 @@ import { number } from "../kit/time.js";
 
 /** Ask with the number first. The API takes the oldest 500 that nobody has retried. */
 export async function retryFailed({ job_id: job, user_id: user, since, until }) {
-    const filters = Object.fromEntries(Object.entries({ job_id: job && Number(job), user_id: user, since, until }).filter(([, value]) => value));
+    const filters = Object.fromEntries(Object.entries({ job_id: job, user_id: user, since, until }).filter(([, value]) => value));
     const { total_count: failed } = await get("execution-logs", { ...filters, status: "failed", retried: false, limit: 1 });
     if (!failed) return say("Nothing that matches has failed without a retry since.");
     const done = await ask({

@@ -1,12 +1,11 @@
 // One job: what it is, what comes, what was, and why it did not run.
 import { get } from "../kit/api.js";
-import { fill, find, h, icon } from "../kit/dom.js";
+import { fill, find, h, icon, renew } from "../kit/dom.js";
 import { openAddressed } from "../kit/execution.js";
 import { jobTools } from "../kit/job_actions.js";
 import { live } from "../kit/live.js";
 import { badge } from "../kit/outcomes.js";
 import { empty, failed } from "../kit/states.js";
-import { renew } from "../kit/tree.js";
 import { facts, notice, stopOf } from "./job_facts.js";
 import { executions } from "./job_runs.js";
 import { lastRuns, nextRuns } from "./job_times.js";
@@ -31,7 +30,7 @@ async function attempt(asked) {
 async function read() {
     if (leaving) return;
     const [now, next, runs] = await Promise.all([
-        attempt(get(`jobs/${id}`)), attempt(get(`jobs/${id}/next-runs`, { count: 10 })), attempt(get("jobs/outcomes", { job_id: id, count: 50 })), readRuns()]);
+        attempt(get(`jobs/${id}`)), attempt(get(`jobs/${id}/next-runs`, { count: 10 })), attempt(get("jobs/outcomes", { job_id: id, count: 50 }))]);
     if (leaving) return;
     if (now instanceof Error) {
         if (now.status === 404) await missing();
@@ -101,7 +100,9 @@ function alone(title, heading, text) {
 prepare();
 const askAddressed = whyForm(id);
 if (find("#backfill-form")) backfillForm(() => job);
-live(read).then(() => {
+// Its executions follow the pulse; the rest, which is more to ask for, follows it more slowly.
+live(readRuns);
+live(read, 4000).then(() => {
     if (parts.hidden) return;
     askAddressed();
     openAddressed();

@@ -1,9 +1,9 @@
 // What a job is: its facts and policies in words, and why it does not run where it does not.
 import { get } from "../kit/api.js";
 import { h } from "../kit/dom.js";
-import { doing, mayWrite, runNow } from "../kit/job_actions.js";
+import { doing, runNow } from "../kit/job_actions.js";
 import { number, time } from "../kit/time.js";
-import { seesTenant } from "../kit/tree.js";
+import { jobPage, mayWrite, seesTenant } from "../kit/viewer.js";
 
 const counted = (count, word) => `${number(count)} ${word}`;
 const seconds = value => (value < 120 || value % 60 ? counted(value, "s") : value % 3600 ? counted(value / 60, "min") : counted(value / 3600, "h"));
@@ -98,7 +98,7 @@ function told(kind, what, then, action = null) {
     return h("div", { class: `notice ${kind} job-notice` }, h("p", {}, h("strong", {}, what)), h("p", {}, then), action);
 }
 
-const editLink = job => mayWrite && h("a", { class: "button", href: `${page.pages}jobs/${job.id}/edit/` }, "Edit the schedule");
+const editLink = job => mayWrite && h("a", { class: "button", href: `${jobPage(job.id)}edit/` }, "Edit the schedule");
 
 /** The entry of the job among those that need somebody, which knows until when it cools off; null where there is none. */
 export async function stopOf(job) {

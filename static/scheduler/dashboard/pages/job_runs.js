@@ -1,12 +1,11 @@
 // A job's executions, newest first, each of which opens in the drawer.
 import { get } from "../kit/api.js";
-import { find, h } from "../kit/dom.js";
+import { find, h, renew } from "../kit/dom.js";
 import { openExecution } from "../kit/execution.js";
 import { pager, query, setQuery, table } from "../kit/lists.js";
 import { badge, REASONS } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
 import { number, span, time } from "../kit/time.js";
-import { renew } from "../kit/tree.js";
 
 const LIMIT = 20;
 let shown = [];  // by the list, for the arrows of the drawer
@@ -32,13 +31,17 @@ export function executions(element, jobId) {
     }
 
     async function move(offset) {
-        setQuery({ offset: offset || null });
+        setQuery({ offset: offset || null }, { push: true });
         await again();
         find("#runs-title").scrollIntoView({ block: "nearest" });
     }
 
     which.addEventListener("change", () => {
         setQuery({ executions: which.value, offset: null });
+        again();
+    });
+    window.addEventListener("popstate", () => {
+        which.value = query().executions ?? "";
         again();
     });
     return read;

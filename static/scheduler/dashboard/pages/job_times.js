@@ -1,10 +1,9 @@
 // A job's times to come, on the wall clock of its zone and of the reader, and the strip of those that were.
-import { fill, h } from "../kit/dom.js";
+import { fill, h, renew } from "../kit/dom.js";
 import { strip, tally } from "../kit/outcomes.js";
 import { table } from "../kit/lists.js";
 import { empty, failed } from "../kit/states.js";
 import { time, ZONE } from "../kit/time.js";
-import { renew } from "../kit/tree.js";
 
 /** A time on the wall clock of `zone`, or as the API wrote it where the browser does not know the zone. */
 function clockOf(zone) {

@@ -1,13 +1,14 @@
 // The jobs: a tree by category, or the matches of a filter across categories.
 import { get } from "../kit/api.js";
-import { fill, find, h } from "../kit/dom.js";
-import { jobTools, mayWrite } from "../kit/job_actions.js";
+import { fill, find, h, renew } from "../kit/dom.js";
+import { jobTools } from "../kit/job_actions.js";
 import { bindFilters, pager, query, setQuery } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { empty, reading } from "../kit/states.js";
 import { number } from "../kit/time.js";
-import { jobList, jobTree, renew, seesTenant } from "../kit/tree.js";
+import { jobList, jobTree } from "../kit/tree.js";
 import { selection } from "./jobs_selection.js";
+import { mayWrite, seesTenant } from "../kit/viewer.js";
 
 const LIMIT = 50;
 const FILTERS = ["search", "status", "task_type", "user_id"];
@@ -115,4 +116,4 @@ find("#f-user")?.addEventListener("focus", async () => {
 
 clear.addEventListener("click", clearFilters);
 bindFilters(form, changed);
-live(read);
+live(read, 4000);

@@ -1,6 +1,5 @@
 // A list whose entries stay the same elements while what they show changes: focus and scrolling are kept.
-import { find, h } from "../kit/dom.js";
-import { renew } from "../kit/tree.js";
+import { find, h, renew } from "../kit/dom.js";
 
 /** After a dialog: the entry that it was about may have been built anew meanwhile, and then nothing has the focus. */
 export function focusBack(list, key) {

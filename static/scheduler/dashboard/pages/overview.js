@@ -20,21 +20,6 @@ function learned(more) {
     showVerdict(known);
 }
 
-/** Where much moves, the pulse changes each second: `read` at once, but not again before so many milliseconds. */
-function paced(milliseconds, read) {
-    let next = 0, timer = null;
-    const now = () => {
-        timer = null;
-        next = performance.now() + milliseconds;
-        return read();
-    };
-    return () => {
-        const wait = next - performance.now();
-        if (wait <= 0 && timer === null) return now();
-        timer ??= setTimeout(now, wait);
-    };
-}
-
 let trouble = null;
 const readFigures = reading(find("#stats-body"), () => get("dashboard"), dashboard => learned({ dashboard }));
 const readHours = reading(find("#hours-body"), () => get("insights/hours", { hours: 24 }), hours => {
@@ -44,12 +29,12 @@ const readHours = reading(find("#hours-body"), () => get("insights/hours", { hou
 const readJobs = jobsReader(() => (trouble = readTrouble().then(found => (learned(found), found))));
 
 document.addEventListener("pulse", ({ detail: pulse }) => learned({ pulse }));
-const figures = paced(10_000, readFigures);
-const firsts = [live(figures), live(paced(30_000, readHours)), live(paced(20_000, readJobs))];
-const lists = [live(paced(1500, executionsReader())), live(paced(10_000, eventsReader()))];
+// Where much moves, what is dear is read less often; how executions end is not.
+const firsts = [live(readFigures, 10_000), live(readHours, 20_000), live(readJobs, 20_000)];
+const lists = [live(executionsReader()), live(eventsReader(), 10_000)];
 
 // Who leads changes without a pulse.
-setInterval(() => { if (find("[data-live]").dataset.state === "live") figures(); }, 10_000);
+setInterval(() => { if (find("[data-live]").dataset.state === "live") readFigures(); }, 10_000);
 openAddressed();
 
 // The sentence and the figures appear once, whole, though one of their sources may have failed.

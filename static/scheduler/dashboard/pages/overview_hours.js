@@ -1,11 +1,11 @@
 // The last 24 hours as three charts, each in words and as a table too.
 import { chart, colour } from "../kit/charts.js";
-import { fill, h } from "../kit/dom.js";
+import { fill, h, renew } from "../kit/dom.js";
 import { table } from "../kit/lists.js";
 import { local, number, span, utc, ZONE } from "../kit/time.js";
 
 const hourOf = row => h("time", { datetime: row.hour, title: utc(row.hour) }, local(row.hour, "hour"));
-const OUTCOMES = [["succeeded", "Succeeded", "--success"], ["failed", "Failed", "--failed"], ["skipped", "Skipped", "--skipped"]];
+const OUTCOMES = [["succeeded", "Succeeded", "--success-bar"], ["failed", "Failed", "--failed"], ["skipped", "Skipped", "--skipped"]];
 const percentiles = field => [
     { name: "Median", number: true, build: row => span(row[field]?.p50) }, { name: "p99", number: true, build: row => span(row[field]?.p99) }];
 
@@ -86,7 +86,8 @@ function figureOf({ title, note, columns, some, words, build }) {
             nothing.hidden = any;
             if (!any) return;
             canvas.setAttribute("aria-label", `${title} in the last 24 hours: ${words(shown)}`);
-            fill(rows, table(`${title}, newest first`, [{ name: "Hour from", build: hourOf }, ...columns], shown.hours.filter(some).reverse()));
+            const of = shown.hours.filter(some).reverse();
+            renew(rows, of, () => table(`${title}, newest first`, [{ name: "Hour from", build: hourOf }, ...columns], of));
         },
         async draw() {
             if (box.hidden || drawnFor === shown) return;

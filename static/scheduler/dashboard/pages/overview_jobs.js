@@ -1,11 +1,11 @@
 // The jobs: first those in trouble, with their reasons, then the tree.
 import { get } from "../kit/api.js";
-import { fill, find, h } from "../kit/dom.js";
+import { fill, find, h, renew } from "../kit/dom.js";
 import { badge } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
 import { number } from "../kit/time.js";
-import { jobPage, jobTree, renew } from "../kit/tree.js";
-import { mayWrite } from "./overview_verdict.js";
+import { jobTree } from "../kit/tree.js";
+import { jobPage, mayWrite } from "../kit/viewer.js";
 
 const body = find("#jobs-tree-body");
 const SHOWN = 3;

@@ -1,16 +1,16 @@
 // The latest executions and events: ten of each, by the filters beside their titles.
 import { get } from "../kit/api.js";
-import { find, findAll, h } from "../kit/dom.js";
+import { find, findAll, h, renew } from "../kit/dom.js";
 import { EVENT_TONES, EVENT_WORDS, eventSentence } from "../kit/events.js";
 import { openExecution } from "../kit/execution.js";
 import { bindFilters, table } from "../kit/lists.js";
 import { badge, REASONS } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
-import { jobPage, renew } from "../kit/tree.js";
 import { number, span, time } from "../kit/time.js";
+import { jobPage } from "../kit/viewer.js";
 
-const SHOWN = 10, RUNNING = 4;  // what runs leaves room for what has ended
-let shown = [];
+const SHOWN = 10, RUNNING = 4, RUNNING_EVERY = 6000;  // what runs leaves room for what has ended
+let shown = [], running = null, runningDue = 0;
 const siblings = () => shown;
 
 export const executionsReader = () => panel("#execution-logs", readExecutions, ({ status }) => [
@@ -54,13 +54,17 @@ function panel(selector, read, none, columns) {
     return () => (first ? (first = false, changed()) : again());
 }
 
-/** What runs, then what has ended; one that ends between the two answers is shown as ended. */
+/** What runs, read less often, then what has ended; one that is in both answers has ended. */
 async function readExecutions({ status }) {
     const list = wanted => get("execution-logs", { status: wanted, limit: SHOWN });
     if (status) return shown = (await list(status)).logs;
-    const [running, ended] = await Promise.all([list("running"), list("")]);
+    if (performance.now() >= runningDue) {
+        runningDue = performance.now() + RUNNING_EVERY;
+        running = list("running").catch(error => { runningDue = 0; throw error; });
+    }
+    const [going, ended] = await Promise.all([running, list("")]);
     const over = new Set(ended.logs.map(log => log.id));
-    return shown = [...running.logs.filter(log => !over.has(log.id)).slice(0, RUNNING), ...ended.logs].slice(0, SHOWN);
+    return shown = [...going.logs.filter(log => !over.has(log.id)).slice(0, RUNNING), ...ended.logs].slice(0, SHOWN);
 }
 
 function about(log) {

@@ -1,7 +1,7 @@
 // The figures: each with a line that explains it.
-import { find, h } from "../kit/dom.js";
-import { renew, seesTenant } from "../kit/tree.js";
+import { find, h, renew } from "../kit/dom.js";
 import { number, time } from "../kit/time.js";
+import { seesTenant } from "../kit/viewer.js";
 
 const root = document.documentElement.dataset;
 

@@ -1,13 +1,12 @@
 // How things stand, in one sentence, with what to do about it.
-import { find, h } from "../kit/dom.js";
-import { renew } from "../kit/tree.js";
+import { find, h, renew } from "../kit/dom.js";
 import { number, time } from "../kit/time.js";
 import { nextOf } from "./overview_stats.js";
+import { mayWrite } from "../kit/viewer.js";
 
 const root = document.documentElement.dataset;
 const WHAT_A_JOB_IS = "A job is done at given times: a request to a URL of yours, every night at half past two, say. This page tells what became of each run.";
 
-export const mayWrite = root.role !== "viewer";
 
 /** `{kind, title, text, next: job, action: [label, path]}` of what was read: dashboard, hours, needing and failing (lists of jobs). */
 export function verdict({ dashboard, hours, needing, failing }) {

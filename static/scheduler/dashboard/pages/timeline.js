@@ -1,15 +1,15 @@
 // What ran when, as lanes by job; and what is due in the next 24 hours.
-import { fill, find, findAll, h } from "../kit/dom.js";
+import { fill, find, findAll, h, renew } from "../kit/dom.js";
 import { openAddressed, openExecution } from "../kit/execution.js";
 import { pager, query, setQuery, table } from "../kit/lists.js";
 import { live } from "../kit/live.js";
 import { badge, REASONS } from "../kit/outcomes.js";
 import { empty, reading } from "../kit/states.js";
 import { local, number, span as words, time } from "../kit/time.js";
-import { jobPage } from "../kit/tree.js";
 import { forecast } from "./timeline_forecast.js";
 import { LANES, lanes, lanesOf, sentence } from "./timeline_lanes.js";
 import { runsOf } from "./timeline_runs.js";
+import { jobPage } from "../kit/viewer.js";
 
 const HOUR = 3_600_000, SPANS = { 1: HOUR, 6: 6 * HOUR, 24: 24 * HOUR };
 const area = find("#lanes"), pointed = find("#pointed"), details = find("#runs-table"), turns = find("#lanes-pager");
@@ -42,7 +42,7 @@ function draw() {
         if (!board.isConnected) fill(area, board);
         drawing.draw(shown, start(), now());
     }
-    fill(turns, all.length > LANES && pager({ total_count: all.length, limit: LANES, offset, has_more: offset + LANES < all.length },
+    renew(turns, [all.length, offset], () => all.length > LANES && pager({ total_count: all.length, limit: LANES, offset, has_more: offset + LANES < all.length },
         to => { offset = to; draw(); }, "jobs", ["Busier", "Less busy"]));
     if (details.open) drawTable(shown);
 }
@@ -69,7 +69,8 @@ function drawTable(shown) {
         { name: "Why", build: run => h("span", { class: "cut" }, run.row.reason ? REASONS[run.row.reason] || run.row.reason : run.row.error_message || "") },
         { label: "Look", build: run => h("button", { type: "button", class: "button small", "aria-label": `Look at ${run.title}, ${sentence(run, now())}`, onclick: () => open(run) }, "Look") },
     ];
-    fill(find("#runs-rows"), table(`Runs of ${shown.length} jobs, the latest first`, columns, rows));
+    // What runs grows: its row is another each time.
+    renew(find("#runs-rows"), rows.map(run => [run.key, run.status, run.to, run.to === null && words(now() - run.from)]), () => table(`Runs of ${shown.length} jobs, the latest first`, columns, rows));
 }
 
 function point(run) {
@@ -86,12 +87,12 @@ for (const button of findAll("#spans button")) button.addEventListener("click", 
     offset = 0;
     again();
 });
-window.addEventListener("popstate", again);
+window.addEventListener("popstate", () => { offset = 0; again(); });
 details.addEventListener("toggle", () => { if (details.open && read) drawTable(lanesOf(runsFrom(start())).slice(offset, offset + LANES)); });
 document.addEventListener("pulse", ({ detail }) => { skew = Date.parse(detail.last_updated) - Date.now(); });
 setInterval(() => { if (!document.hidden && board.isConnected) drawing.place(now()); }, 2000);
 addEventListener("resize", () => { if (board.isConnected) drawing.place(now()); });
 
-live(again);
+live(again, 3000);
 forecast();
 openAddressed();

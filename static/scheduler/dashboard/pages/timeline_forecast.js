@@ -44,7 +44,7 @@ export function steps({ from, minutes, flattened }, width) {
 export function forecast() {
     const area = find("#forecast"), parts = { advice: find("#advice"), picture: find("#forecast-picture"), options: find("#jitters"), hours: find("#forecast-hours"), note: find("#forecast-note") };
     const canvas = find("canvas", parts.picture), details = find("#forecast-table");
-    let shown = null, redraw = null, readAt = 0;
+    let shown = null, redraw = null;
 
     const read = reading(area, () => get("insights/forecast", { hours: HOURS }), answer => {
         shown = answer;
@@ -75,11 +75,7 @@ export function forecast() {
         width = wide;
     }).observe(parts.picture);
     // Each run moves the pulse, and what is to come changes slowly: once a minute is enough.
-    return live(() => {
-        if (Date.now() - readAt < EVERY) return null;
-        readAt = Date.now();
-        return read();
-    });
+    return live(read, EVERY);
 }
 
 function notes({ jobs, left_out: out, from, minutes }) {

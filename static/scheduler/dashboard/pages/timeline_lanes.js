@@ -2,8 +2,8 @@
 import { fill, find, findAll, h } from "../kit/dom.js";
 import { REASONS, WORDS } from "../kit/outcomes.js";
 import { local, number, span as words } from "../kit/time.js";
-import { jobPage } from "../kit/tree.js";
 import { keyed } from "./keyed.js";
+import { jobPage } from "../kit/viewer.js";
 
 export const LANES = 40; // on one page
 const NARROWEST = 7; // pixels of a bar, as the sheet has it

@@ -2,7 +2,7 @@
 import { get } from "../kit/api.js";
 
 // At most, of executions: a row is some 600 bytes, and a page shall not bring more than 300 kB.
-export const DRAWN = 200;
+const DRAWN = 200;
 const NEW = 25, RUNNING = 50, SKIPS = 50;
 
 /** A run as it is drawn: {key, id, job, title, status, from, to (null: still running), due, row}; times in milliseconds. */
