@@ -35,6 +35,8 @@ def crowd(request: pytest.FixtureRequest, acme: Any, live_db: str) -> Iterator[S
     """10,000 cursors, a few of them due, and statistics that may know of none; on a session set up like a leader's."""
     session_settings = Timings.from_settings().session_settings()
     with machine.connect(application_name="crowd", session_settings=session_settings) as session:
+        # Pages whose rows were all undone, as other tests leave them, are counted as pages without rows.
+        session.execute("TRUNCATE jobs_job, jobs_cursor, executions_execution CASCADE")
         session.execute("ANALYZE jobs_job, jobs_cursor, executions_execution")
         session.execute(
             "WITH job AS (INSERT INTO jobs_job (tenant_id, name, trigger_type, target, task_type)"
@@ -78,9 +80,7 @@ def test_due_jobs_are_found_by_their_lanes(crowd: Session, mode: str) -> None:
     assert [(node["Node Type"], node["Index Name"]) for node in cursors] == [("Index Scan", "cursor_due")] * 2
     assert all("lane = " in node["Index Cond"] and "next_run_at" in node["Index Cond"] for node in cursors)
     jobs = [node for node in used if node.get("Relation Name") == "jobs_job"]
-    # By its key, or by (tenant, key): which of the two depends on statistics, and either finds one row.
-    assert [node["Index Name"] in ("jobs_job_pkey", "job_tenant_id") for node in jobs] == [True]
-    assert all("(id = " in node["Index Cond"] for node in jobs)
+    assert [node["Index Name"] for node in jobs] == ["jobs_job_pkey"]
 
 
 @pytest.mark.parametrize("n", [100, 5000])
