@@ -184,8 +184,9 @@ def _chromium(_site: int) -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("looks at pages in a browser: install Debian's chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)  # the machine has other tests to run
     # Playwright runs a loop in this thread, in which Django would refuse to touch the database. It has a connection of
     # its own there: the one before, left open, would be ended with the other sessions when the database is emptied.
     connection.close()

@@ -56,6 +56,7 @@ def olga_at(live_db: str, acme: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
         pytest.skip("looks at pages in a browser: install Debian's chromium")
     # Playwright runs a loop in this thread, in which Django would refuse to touch the database.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    expect.set_options(timeout=20_000)  # the machine has other tests to run
     with served(live_db, tmp_path) as port, sync_playwright() as playwright:
         chrome = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         browser = Browser(chrome.new_page(), f"http://localhost:{port}")
