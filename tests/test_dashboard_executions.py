@@ -86,7 +86,7 @@ class TestExecutions:
         made = records.Records(dashboard.cast.alice)
         with all_tenants_scope():
             made.finished(Job.objects.get(pk=ids["job"]), records.now())
-        expect(rows(visit.page)).to_have_count(9, timeout=5000)
+        expect(rows(visit.page)).to_have_count(9)
 
     def test_a_file_has_what_is_filtered(self, dashboard: Dashboard, ids: Any, tmp_path: Path) -> None:
         visit = dashboard.visit(f"{EXECUTIONS}?status=failed")

@@ -161,7 +161,7 @@ def test_an_end_is_seen_by_itself_and_a_member_sees_own_jobs(dashboard: Dashboar
     with all_tenants_scope():
         Execution.objects.all().delete()
         ran(job, status="success")
-    expect(row).to_contain_text(["Succeeded"], timeout=3_000)
+    expect(row).to_contain_text(["Succeeded"])
     page.reload()
     expect(page.locator("#verdict")).to_contain_text(
         "All is well: 1 run in the last 24 hours, and none failed."

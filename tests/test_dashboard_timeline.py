@@ -65,7 +65,7 @@ def test_lanes_by_eye_and_by_keyboard(dashboard: Dashboard) -> None:
     # What ends is seen at once, and whoever is at a bar stays there.
     page.locator(f"[data-run='{good.pk}']").focus()
     made.finished(mails, at - 5 * SECOND)
-    expect(page.locator(".lane .run.success")).to_have_count(2, timeout=3000)
+    expect(page.locator(".lane .run.success")).to_have_count(2)
     expect(page.locator(f"[data-run='{good.pk}']")).to_be_focused()
 
     page.get_by_text("The same as a table").click()
