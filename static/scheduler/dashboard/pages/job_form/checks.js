@@ -48,5 +48,6 @@ export function unsendable(values) {
 export function look(name, values, { leaving }) {
     const said = complaint(name, values) || (unsendable(values)[name]?.[0] ?? "");
     if (said && !leaving && document.getElementById(`${name}-error`)?.hidden !== false) return;
+    if (!said && leaving) return;  // what stands there by now is the server's
     mark(name, said);
 }
