@@ -19,19 +19,13 @@ from apps.operations.pages import reconcile_page
 from apps.operations.retry_page import retry_page
 from apps.operations.runbook_pages import runbook_page, runbooks_page
 from apps.tenants.models import User
+from apps.tenants.sign_in_names import BoundedName
 
 __all__ = ["OperatorsSite", "site"]
-MAX_USERNAME = 150  # as the model has it
 
 
-class SignInForm(AuthenticationForm):
-    """Django only tells the browser how long a name may be; the record of failed sign-ins has 255 characters for it."""
-
-    def clean_username(self) -> str:
-        username: str = self.cleaned_data["username"]
-        if len(username) > MAX_USERNAME:
-            raise self.get_invalid_login_error()
-        return username
+class SignInForm(BoundedName, AuthenticationForm):
+    """Unfold's, with a bound on the name."""
 
 
 class OperatorsSite(UnfoldAdminSite):

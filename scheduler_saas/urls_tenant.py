@@ -14,6 +14,6 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard-page"), name="home"),
     path("join/<str:token>", JoinView.as_view(), name="join"),
 ]
-handler400 = "apps.dashboard.errors.bad_request"
+handler400 = "apps.tenants.api.errors.bad_request"
 handler404 = "apps.dashboard.errors.not_found"
 handler500 = "apps.dashboard.errors.server_error"

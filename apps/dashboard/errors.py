@@ -10,8 +10,6 @@ from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 from django.views import csrf
 
-from apps.tenants.api import errors
-
 _EXPIRED = (
     "The form has expired, or cookies are blocked. Load the page again and repeat it; nothing was changed."
 )
@@ -29,10 +27,6 @@ def answer(request: HttpRequest, sentence: str, status: int, *, title: str = "")
     page = render(request, "dashboard/error.html", context, status=status)
     add_never_cache_headers(page)  # it holds the token of the reader's forms
     return page
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return errors.bad_request(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

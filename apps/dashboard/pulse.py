@@ -1,4 +1,4 @@
-"""One small answer that pages ask for each second: whether anything moved, and three numbers for the bar.
+"""One small answer that open pages ask for again and again: whether anything moved, and three numbers for the bar.
 
 A fixed number of statements, each of which reads indexes and stops at a bound, whatever the size of the history.
 """

@@ -1,4 +1,4 @@
-"""What moves when executions start or end, read in one statement: it is asked for each second."""
+"""What moves when executions start or end, read in one statement: every open page asks for it again and again."""
 
 from __future__ import annotations
 

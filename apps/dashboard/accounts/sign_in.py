@@ -14,23 +14,16 @@ from django.views.decorators.cache import never_cache
 from apps.dashboard.pages import frame
 from apps.tenants import services
 from apps.tenants.authentication import member_of_account
+from apps.tenants.sign_in_names import BoundedName
 
-MAX_USERNAME = 150  # as the model has it
 
-
-class MemberSignInForm(AuthenticationForm):
+class MemberSignInForm(BoundedName, AuthenticationForm):
     """One answer to a wrong password, an unknown account, and one that is no member here: a guess learns nothing."""
 
     error_messages = {
         "invalid_login": "No member here has this name and password. Both may be case-sensitive.",
         "inactive": "No member here has this name and password. Both may be case-sensitive.",
     }
-
-    def clean_username(self) -> str:
-        username: str = self.cleaned_data["username"]
-        if len(username) > MAX_USERNAME:
-            raise self.get_invalid_login_error()
-        return username
 
     def confirm_login_allowed(self, user: Any) -> None:
         super().confirm_login_allowed(user)

@@ -1,20 +1,20 @@
 // What a tenant's people set: usage, keys, members, notifications, platforms, calendars. Each tab is an anchor, read when it is opened.
 import { find, findAll } from "../kit/dom.js";
+import { seesTenant } from "../kit/viewer.js";
 import { calendars } from "./settings/calendars.js";
 import { channels } from "./settings/channels.js";
 import { invitations } from "./settings/invitations.js";
 import { keys } from "./settings/keys.js";
 import { members } from "./settings/members.js";
 import { platforms } from "./settings/platforms.js";
-import { iManage } from "./settings/roles.js";
 import { usage } from "./settings/usage.js";
 
 const nothing = () => () => {};
 const TABS = {
     usage: [usage],
-    keys: [iManage ? keys : nothing],
-    people: iManage ? [members, invitations] : [nothing],
-    channels: [iManage ? channels : nothing],
+    keys: [seesTenant ? keys : nothing],
+    people: seesTenant ? [members, invitations] : [nothing],
+    channels: [seesTenant ? channels : nothing],
     platforms: [platforms],
     calendars: [calendars],
 };

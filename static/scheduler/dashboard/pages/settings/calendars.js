@@ -5,7 +5,7 @@ import { empty } from "../../kit/states.js";
 import { number } from "../../kit/time.js";
 import { calendarForm } from "./calendar_form.js";
 import { act, change, settingsList, settled } from "./lists.js";
-import { iManage } from "./roles.js";
+import { seesTenant } from "../../kit/viewer.js";
 
 const AREA = "calendars-list", SHOWN = 3;
 
@@ -17,7 +17,7 @@ export function calendars() {
             { name: "Calendar", build: calendar => h("div", {}, h("span", { class: "name" }, calendar.name), h("p", { class: "small soft" }, calendar.timezone)) },
             { name: "Jobs do not run", build: entries },
             { name: "Jobs that use it", number: true, build: calendar => number(calendar.jobs) },
-            iManage && { label: "Actions", build: buttons },
+            seesTenant && { label: "Actions", build: buttons },
         ].filter(Boolean),
     });
     const edit = async calendar => { if (await calendarForm(calendar)) await settled(list, AREA); };

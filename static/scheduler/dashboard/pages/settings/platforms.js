@@ -7,7 +7,8 @@ import { empty, reading } from "../../kit/states.js";
 import { time } from "../../kit/time.js";
 import { fillIn } from "./forms.js";
 import { act, change, settingsList, settled } from "./lists.js";
-import { iManage, me, myRole } from "./roles.js";
+import { seesTenant } from "../../kit/viewer.js";
+import { me, myRole } from "./roles.js";
 
 const AREA = "platforms-list", mayWrite = myRole !== "viewer";
 const page = document.documentElement.dataset;
@@ -18,7 +19,7 @@ export function platforms() {
         nothing: () => empty("No platform is connected", "Connect one with its credentials; its figures are then fetched by a monitoring job."),
         columns: [
             { name: "Platform", build: one => h("div", {}, h("span", { class: "name" }, one.title), h("p", { class: "small soft" }, one.label || one.platform)) },
-            iManage && { name: "Of", build: one => one.user_id },
+            seesTenant && { name: "Of", build: one => one.user_id },
             { name: "Status", build: one => h("span", { class: `badge ${one.status === "connected" ? "active" : "failed"}` }, one.status) },
             { name: "Credentials", build: one => one.has_credentials ? h("span", {}, "set ", time(one.credentials_updated_at, "ago")) : h("span", { class: "wrong" }, "none") },
             mayWrite && { label: "Actions", build: buttons },
@@ -50,7 +51,7 @@ export function platforms() {
     }
 
     function buttons(one) {
-        const who = iManage ? `${one.title} of ${one.user_id}` : one.title;
+        const who = seesTenant ? `${one.title} of ${one.user_id}` : one.title;
         return h("div", { class: "actions" },
             act("New credentials", who, () => connect(one)),
             act("Disconnect", who, async () => {

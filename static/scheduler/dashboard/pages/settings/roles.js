@@ -10,7 +10,6 @@ const WORDS = {
 
 export const me = page.user;
 export const myRole = page.role;
-export const iManage = ["admin", "owner"].includes(page.role);
 export const rank = role => ROLES.indexOf(role);
 
 /** The roles that the reader may give, up to `highest`, as options. */
